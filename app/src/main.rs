@@ -1,0 +1,3 @@
+//! Limpid: makes photos clear on this computer.
+
+fn main() {}

@@ -1,0 +1,59 @@
+//! What is said of a model: the same card in the file, on the command line and in the window.
+
+use serde::{Deserialize, Serialize};
+
+/// What a model is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Removes noise; same size out as in.
+    Denoise,
+    /// Makes the picture `scale` times wider and higher.
+    Upscale {
+        /// 2, 3 or 4.
+        scale: u32,
+    },
+}
+
+/// Where a model came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Trained by this project and inside the program.
+    BuiltIn,
+    /// A pack named in `models/packs.toml`.
+    Pack,
+    /// A file the user brought.
+    Imported,
+}
+
+/// A model's card.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// Short unique name, as typed after `--model`: `ffdnet-color`.
+    pub name: String,
+    /// Name for people: "FFDNet colour".
+    pub title: String,
+    /// What it is for.
+    pub task: Task,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Whether the weights are on this computer.
+    pub installed: bool,
+    /// What it does, in a sentence.
+    pub summary: String,
+    /// Where the weights were published.
+    pub source: String,
+    /// SPDX expression of the weights' licence.
+    pub license: String,
+    /// Trained parameters.
+    pub parameters: u64,
+    /// Size of the weight file in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the weight file, lower-case hexadecimal; empty when not installed.
+    pub sha256: String,
+    /// Measured quality, one line a data set: "Kodak24, sigma 25: 31.72 dB".
+    pub quality: Vec<String>,
+    /// What it does badly, one line each.
+    pub limits: Vec<String>,
+}
