@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Cuts training patches out of the fetched photos into one uint8 array [N, 3, P, P].
+
+Photos over 3 MP are halved first: at 1:1 they carry their own grain and JPEG noise, which a
+denoiser would learn to keep. Patches are drawn with a chance that follows their mean gradient,
+since half of all random crops are flat. Two photos of each package are held out by file.
+"""
+import argparse
+import pathlib
+import random
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+Image.MAX_IMAGE_PIXELS = None
+PATCH = 128
+
+
+def load(path):
+    with Image.open(path) as file:
+        image = file.convert("RGB")
+    while image.width * image.height > 3_000_000:
+        image = image.resize((image.width // 2, image.height // 2), Image.Resampling.BOX)
+    return np.asarray(image)
+
+
+def gradient(patch):
+    grey = patch.astype(np.float32).mean(2)
+    return np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean()
+
+
+def crops(image, count, rng):
+    height, width = image.shape[:2]
+    if min(height, width) < PATCH:
+        return []
+    found = []
+    for _ in range(count * 4):
+        y, x = rng.randrange(height - PATCH + 1), rng.randrange(width - PATCH + 1)
+        patch = image[y:y + PATCH, x:x + PATCH]
+        found.append((gradient(patch) * (0.5 + rng.random()), patch))
+    found.sort(key=lambda pair: -pair[0])
+    # The steepest, and a few of the rest: skies and walls must come out clean too.
+    keep = found[: count * 4 // 5] + rng.sample(found[count * 4 // 5:], count - count * 4 // 5)
+    return [patch for _, patch in keep]
+
+
+def text_patch(rng):
+    """Lettering on a plain or graded ground: photos in packages hold almost none."""
+    ground = np.linspace(rng.randrange(256), rng.randrange(256), PATCH)[:, None, None]
+    tint = np.array([rng.uniform(0.6, 1) for _ in range(3)])
+    image = Image.fromarray(np.clip(ground * tint * np.ones((1, PATCH, 1)), 0, 255).astype("uint8"))
+    draw = ImageDraw.Draw(image)
+    y = rng.randrange(-8, 8)
+    while y < PATCH:
+        size = rng.randrange(9, 30)
+        words = "".join(rng.choice("abcdefghijklmnopqrstuvwxyzABCDEFGHIKLMNOPRSTUVW0123456789 ,.&")
+                        for _ in range(24))
+        ink = tuple(rng.randrange(256) for _ in range(3)) if rng.random() < 0.5 else \
+            ((10, 10, 10) if ground.mean() > 128 else (245, 245, 245))
+        draw.text((rng.randrange(-20, 8), y), words, fill=ink, font=ImageFont.load_default(size))
+        y += int(size * 1.3)
+    return np.asarray(image)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--patches", type=int, default=9000)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    rng = random.Random(args.seed)
+    train, held = [], []
+    for package in sorted((args.work / "photos").iterdir()):
+        files = sorted(package.iterdir())
+        rng.shuffle(files)
+        held += files[:2]
+        train += files[2:]
+    patches = []
+    for path in train:
+        patches += crops(load(path), args.patches // len(train), rng)
+    patches += [text_patch(rng) for _ in range(args.patches // 25)]
+    rng.shuffle(patches)
+    np.save(args.work / "train.npy", np.stack(patches).transpose(0, 3, 1, 2))
+    check = [patch for path in held for patch in crops(load(path), 8, rng)]
+    np.save(args.work / "held_out.npy", np.stack(check).transpose(0, 3, 1, 2))
+    print(f"{len(patches)} patches from {len(train)} photos, {len(check)} from {len(held)} held out")
+
+
+if __name__ == "__main__":
+    main()

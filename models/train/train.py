@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""Trains a built-in network by cascade training: blocks are added stage by stage, every stage
+starts from the weights of the one before (DN-ResNet section 3.2; CT-SRCNN section 3.1).
+
+Deterministic by seed for a fixed number of steps, resumable, on CPU or CUDA. The loss weighs
+each pixel by the edge strength of the clean picture (DN-ResNet's edge-aware loss), on a
+Charbonnier error.
+"""
+import argparse
+import json
+import math
+import pathlib
+import time
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+import degrade
+from networks import CtSrcnn, DnResNet
+
+EDGE_WEIGHT = 2.0
+
+
+def edges(y):
+    """Sobel magnitude of the luma, [N, 1, H, W]; about 1 on a full black-white edge."""
+    luma = (y * torch.tensor([0.299, 0.587, 0.114], device=y.device).view(1, 3, 1, 1)).sum(1, True)
+    kernel = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]], device=y.device) / 4
+    pair = torch.stack([kernel, kernel.T]).unsqueeze(1)
+    return F.conv2d(F.pad(luma, (1, 1, 1, 1), mode="replicate"), pair).norm(dim=1, keepdim=True)
+
+
+def loss_of(out, clean):
+    error = ((out - clean) ** 2 + 1e-6).sqrt()
+    return ((1 + EDGE_WEIGHT * edges(clean)) * error).mean()
+
+
+def augment(x, rng):
+    if torch.rand(1, generator=rng) < 0.5:
+        x = x.flip(3)
+    if torch.rand(1, generator=rng) < 0.5:
+        x = x.transpose(2, 3)
+    if torch.rand(1, generator=rng) < 0.2:
+        x = x[:, torch.randperm(3, generator=rng)]
+    return x
+
+
+def psnr(a, b):
+    return float((-10 * ((a.clamp(0, 1) - b) ** 2).mean((1, 2, 3)).log10()).mean())
+
+
+@torch.no_grad()
+def score(task, model, held, device):
+    rng = torch.Generator().manual_seed(7)
+    if task == "upscale":
+        out = torch.cat([model(degrade.halved(x).to(device)).cpu() for x in held.split(8)])
+        return {"x2 bicubic": psnr(out, held)}
+    result = {}
+    for sigma in (15, 25, 50):
+        noise = held + torch.randn(held.shape, generator=rng) * sigma / 255
+        bad = (noise.clamp(0, 1) * 255).round() / 255
+        result[f"sigma {sigma}"] = psnr(torch.cat([model(x.to(device)).cpu() for x in bad.split(8)]), held)
+    bad = degrade.noisy(held, rng)
+    result["mixed in"] = psnr(bad, held)
+    result["mixed out"] = psnr(torch.cat([model(x.to(device)).cpu() for x in bad.split(8)]), held)
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("task", choices=["denoise", "upscale"])
+    parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--steps", type=int, default=12000, help="over all stages")
+    parser.add_argument("--minutes", type=float, default=1e9, help="finish within this time")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--crop", type=int, default=64)
+    parser.add_argument("--channels", type=int)
+    parser.add_argument("--stages", type=int, nargs="+", help="blocks at each stage")
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    stages = args.stages or ([2, 4, 6] if args.task == "denoise" else [2, 3, 5])
+    channels = args.channels or (48 if args.task == "denoise" else 32)
+    model = (DnResNet if args.task == "denoise" else CtSrcnn)(channels, stages[0])
+    train = np.load(args.work / "train.npy", mmap_mode="r")
+    held = torch.from_numpy(np.load(args.work / "held_out.npy")).float() / 255
+
+    checkpoint = args.work / f"{args.task}.ckpt"
+    state = {"step": 0, "spent": 0.0, "stage": 0}
+    average, optimiser, saved = None, None, None
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        state = saved["state"]
+    begin = time.time() - state["spent"]
+    done = lambda step: max(step / args.steps, (time.time() - begin) / (60 * args.minutes))
+    # Early stages are cheap and short; the full network gets most of the budget.
+    share = [0.15, 0.40, 1.0] if len(stages) == 3 else [(i + 1) / len(stages) for i in range(len(stages))]
+    step, stage = state["step"], state["stage"]
+
+    def enter(stage):
+        model.grow(stages[stage])
+        model.to(device).to(memory_format=torch.channels_last)
+        return torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=1e-4), {
+            k: v.detach().clone() for k, v in model.state_dict().items()}
+
+    optimiser, average = enter(stage)
+    if saved:
+        model.load_state_dict(saved["model"])
+        optimiser.load_state_dict(saved["optimiser"])
+        average = saved["average"]
+
+    running, last_save = None, time.time()
+    while (progress := done(step)) < 1:
+        while progress >= share[stage]:
+            stage += 1
+            optimiser, average = enter(stage)
+            print(f"step {step}: grown to {stages[stage]} blocks", flush=True)
+        low = share[stage - 1] if stage else 0
+        within = (progress - low) / (share[stage] - low)
+        rate = args.rate * min(1, within * 30 + 0.05) * (0.5 + 0.5 * math.cos(math.pi * within)
+                                                       if stage == len(stages) - 1 else 1)
+        for group in optimiser.param_groups:
+            group["lr"] = max(rate, 1e-6)
+        # One generator a step: a resumed run draws what an unbroken one would have drawn.
+        rng = torch.Generator().manual_seed(args.seed * 1_000_003 + step)
+        index = torch.randint(len(train), (args.batch,), generator=rng)
+        y0, x0 = (int(v) for v in torch.randint(0, 128 - args.crop + 1, (2,), generator=rng))
+        clean = torch.from_numpy(np.stack([
+            train[i, :, y0:y0 + args.crop, x0:x0 + args.crop] for i in index])).float() / 255
+        clean = augment(clean, rng)
+        bad = degrade.noisy(clean, rng) if args.task == "denoise" else degrade.halved(clean)
+        clean, bad = clean.to(device), bad.to(device)
+        loss = loss_of(model(bad), clean)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        optimiser.step()
+        with torch.no_grad():
+            decay = min(0.999, 1 - 1 / (step + 2))
+            for name, value in model.state_dict().items():
+                average[name].lerp_(value, 1 - decay)
+        step += 1
+        running = loss.item() if running is None else running + 0.01 * (loss.item() - running)
+        if step % 250 == 0 or time.time() - last_save > 120:
+            last_save = time.time()
+            torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(),
+                        "average": average, "state": {"step": step, "stage": stage,
+                                                      "spent": time.time() - begin}},
+                       checkpoint.with_suffix(".part"))
+            checkpoint.with_suffix(".part").rename(checkpoint)
+        if step % 250 == 0:
+            print(f"step {step} stage {stage} loss {running:.5f} rate {rate:.2e} "
+                  f"{(time.time() - begin) / 60:.1f} min", flush=True)
+        if step % 2000 == 0:
+            print("   ", score(args.task, model, held, device), flush=True)
+    model.load_state_dict(average)
+    result = score(args.task, model, held, device)
+    print("final", result, flush=True)
+    torch.save({"model": {k: v.cpu() for k, v in model.state_dict().items()}, "arch": model.arch,
+                "channels": channels, "blocks": stages[-1],
+                "scale": getattr(model, "scale", 1)}, args.work / f"{args.task}.final")
+    (args.work / f"{args.task}.log.json").write_text(json.dumps(
+        {"steps": step, "minutes": round((time.time() - begin) / 60, 1), "batch": args.batch,
+         "crop": args.crop, "seed": args.seed, "device": device, "held_out": result}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
