@@ -1,7 +1,23 @@
 //! Pictures: decode, one file a step, tiles, encode. Bit depth, profile and metadata are kept.
 //! Knows no queue and no window.
 
+mod context;
+mod decode;
+mod encode;
+mod error;
+mod format;
 mod geometry;
+pub mod metadata;
+mod picture;
+mod raster;
 pub mod settings;
 
+pub use context::WorkContext;
+pub use decode::decode;
+pub use encode::{EncodeOptions, encode};
+pub use error::{ErrorKind, PhotoError};
+pub use format::FileFormat;
 pub use geometry::Rect;
+pub use metadata::Metadata;
+pub use picture::Picture;
+pub use raster::{ColorKind, Depth, Layout, Orientation, Raster};
