@@ -7,7 +7,7 @@ mod recipe;
 pub use event::{
     Event, FailureKind, Histogram, Item, ItemId, JobId, PictureInfo, PreviewTile, Side, Stage,
 };
+pub use limpid_nets::{ModelCard, Origin, Task};
 pub use limpid_photo::Rect;
 pub use limpid_photo::settings::{Denoise, OutputFormat, Size, StepSettings, Strength, Upscale};
-pub use limpid_nets::{ModelCard, Origin, Task};
 pub use recipe::{Existing, Gps, Output, Recipe, RecipeError, Step};

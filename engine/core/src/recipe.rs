@@ -103,8 +103,7 @@ impl Recipe {
     /// A recipe of these steps, all on, with the default output.
     #[must_use]
     pub fn new(steps: impl IntoIterator<Item = StepSettings>) -> Self {
-        let steps =
-            steps.into_iter().map(|settings| Step { enabled: true, settings }).collect();
+        let steps = steps.into_iter().map(|settings| Step { enabled: true, settings }).collect();
         Self { version: Self::VERSION, steps, output: Output::default() }
     }
 
@@ -176,7 +175,10 @@ mod tests {
     #[test]
     fn a_recipe_survives_toml() {
         let mut recipe = Recipe::new([
-            StepSettings::Denoise(Denoise { strength: Strength::Fixed(0.25), ..Denoise::default() }),
+            StepSettings::Denoise(Denoise {
+                strength: Strength::Fixed(0.25),
+                ..Denoise::default()
+            }),
             StepSettings::Upscale(Upscale { size: Size::LongEdge(4000), ..Upscale::default() }),
         ]);
         recipe.steps[0].enabled = false;

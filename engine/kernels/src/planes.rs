@@ -96,7 +96,13 @@ impl Planes {
     ///
     /// # Errors
     /// [`ShapeError`] when the rectangle leaves the picture.
-    pub fn crop(&self, x: usize, y: usize, width: usize, height: usize) -> Result<Self, ShapeError> {
+    pub fn crop(
+        &self,
+        x: usize,
+        y: usize,
+        width: usize,
+        height: usize,
+    ) -> Result<Self, ShapeError> {
         let inside = x.checked_add(width).is_some_and(|r| r <= self.width)
             && y.checked_add(height).is_some_and(|b| b <= self.height);
         if !inside {

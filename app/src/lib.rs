@@ -1,0 +1,3 @@
+//! Limpid's window and command line. Knows the engine, no network and no pixels.
+
+pub mod window;
