@@ -1,0 +1,85 @@
+//! What every operator needs besides its tensors, and how work is split.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use crate::aligned::AlignedBuf;
+use crate::{Cancel, Cancelled, Pool, ShapeError};
+
+/// The workers of a run and the flag that stops it.
+#[derive(Clone, Copy, Debug)]
+pub struct RunContext<'a> {
+    /// The threads that do the work.
+    pub pool: &'a Pool,
+    /// Looked at between blocks of rows; set, the run ends within a few milliseconds.
+    pub cancel: &'a Cancel,
+}
+
+/// Why an operator did not finish.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KernelError {
+    /// A tensor does not fit the operator.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The run was stopped on request; outputs are incomplete.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+thread_local! {
+    /// One scratch buffer a worker, as large as the hungriest operator it has met.
+    static SCRATCH: RefCell<AlignedBuf> = const { RefCell::new(AlignedBuf::new()) };
+}
+
+impl RunContext<'_> {
+    /// Runs `work(block, scratch)` for each block, on all workers. The blocks are the same for any
+    /// number of workers; only who does them differs, so results do not depend on it. `scratch` has
+    /// at least `scratch_len` values, left over from whatever ran before.
+    pub(crate) fn for_each_block(
+        &self,
+        blocks: usize,
+        scratch_len: usize,
+        work: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Result<(), Cancelled> {
+        let next = AtomicUsize::new(0);
+        let worker = || {
+            SCRATCH.with_borrow_mut(|scratch| {
+                scratch.reserve(scratch_len);
+                while !self.cancel.is_cancelled() {
+                    let block = next.fetch_add(1, Ordering::Relaxed);
+                    if block >= blocks {
+                        break;
+                    }
+                    work(block, &mut scratch[..scratch_len]);
+                }
+            });
+        };
+        let workers = self.pool.threads().min(blocks);
+        self.pool.install(|| {
+            if workers <= 1 {
+                worker();
+            } else {
+                (0..workers).into_par_iter().with_max_len(1).for_each(|_| worker());
+            }
+        });
+        self.cancel.check()
+    }
+}
+
+/// A pointer that workers share to write disjoint parts of one tensor.
+#[derive(Clone, Copy)]
+pub(crate) struct SharedMut(pub(crate) *mut f32);
+
+// SAFETY: each user writes only the pixels of its own block, and blocks are disjoint.
+unsafe impl Send for SharedMut {}
+// SAFETY: as above.
+unsafe impl Sync for SharedMut {}
+
+impl SharedMut {
+    /// The pointer; a method, so that closures capture the wrapper and not the bare pointer.
+    pub(crate) fn get(self) -> *mut f32 {
+        self.0
+    }
+}

@@ -1,0 +1,216 @@
+//! Direct convolution as an implicit matrix product: rows are neighbouring output pixels, the depth
+//! is taps x input channels, read where they lie. Any kernel, stride, padding, dilation, groups.
+
+use super::ConvSpec;
+use crate::context::SharedMut;
+use crate::epilogue::Writer;
+use crate::feature::padded;
+use crate::gemm::{Micro, Packed};
+use crate::simd::{Isa, Simd, Task};
+use crate::{Feature, KernelError, RunContext};
+
+/// Output pixels of one block of work.
+const CHUNK: usize = 192;
+/// No micro-kernel has more rows.
+const MAX_ROWS: usize = 12;
+
+#[derive(Clone, Debug)]
+pub(super) struct Weights {
+    /// One packing a group; slices are kernel taps.
+    groups: Vec<Packed>,
+}
+
+/// Sizes that all blocks share.
+struct Plan<'a> {
+    spec: &'a ConvSpec,
+    weights: &'a Weights,
+    input: &'a Feature,
+    height: usize,
+    width: usize,
+    /// Input and output as one long row: a 1 x 1 kernel needs no borders.
+    rows_are_one: bool,
+    /// Offsets of the taps from the first, in the input and in a patch.
+    input_taps: Vec<usize>,
+    patch_taps: Vec<usize>,
+    /// Columns of a patch.
+    span: usize,
+    /// Values of a row of sums; the last group's padding may reach over the channels.
+    sums_stride: usize,
+    writer: Writer<'a>,
+}
+
+struct Block<'a> {
+    plan: &'a Plan<'a>,
+    output: SharedMut,
+    row: usize,
+    columns: std::ops::Range<usize>,
+    scratch: &'a mut [f32],
+}
+
+impl Weights {
+    pub(super) fn new(spec: &ConvSpec, weight: &[f32], isa: Isa) -> Self {
+        let taps = spec.kernel[0] * spec.kernel[1];
+        let depth = spec.in_channels / spec.groups;
+        let outs = spec.out_channels / spec.groups;
+        let pack = |group: usize| {
+            Packed::new(isa, taps, depth, outs, padded(outs), |tap, k, n| {
+                weight[((group * outs + n) * depth + k) * taps + tap]
+            })
+        };
+        Self { groups: (0..spec.groups).map(pack).collect() }
+    }
+
+    pub(super) fn run(
+        &self,
+        spec: &ConvSpec,
+        isa: Isa,
+        input: &Feature,
+        output: &mut Feature,
+        writer: Writer<'_>,
+        cx: &RunContext<'_>,
+    ) -> Result<(), KernelError> {
+        let pixel = input.pixel_stride();
+        let span = (MAX_ROWS - 1) * spec.stride[1] + (spec.kernel[1] - 1) * spec.dilation[1] + 1;
+        let taps = |row: usize, column: usize| -> Vec<usize> {
+            let one =
+                |ky: usize| (0..spec.kernel[1]).map(move |kx| (ky * row + kx * column) * pixel);
+            (0..spec.kernel[0]).flat_map(one).collect()
+        };
+        let rows_are_one = spec.kernel == [1, 1]
+            && spec.stride == [1, 1]
+            && spec.padding == super::Padding::default();
+        let (height, width) = if rows_are_one {
+            (1, output.height() * output.width())
+        } else {
+            (output.height(), output.width())
+        };
+        let plan = Plan {
+            spec,
+            weights: self,
+            input,
+            height,
+            width,
+            rows_are_one,
+            input_taps: taps(spec.dilation[0] * input.width(), spec.dilation[1]),
+            patch_taps: taps(span, spec.dilation[1]),
+            span,
+            sums_stride: padded(spec.out_channels) + padded(spec.out_channels / spec.groups),
+            writer,
+        };
+        let patch_len = spec.kernel[0] * span * pixel;
+        let chunks = width.div_ceil(CHUNK);
+        let shared = output.shared_mut();
+        cx.for_each_block(
+            plan.height * chunks,
+            patch_len + MAX_ROWS * plan.sums_stride,
+            |block, scratch| {
+                let start = block % chunks * CHUNK;
+                let columns = start..(start + CHUNK).min(plan.width);
+                let row = block / chunks;
+                let block = Block { plan: &plan, output: shared, row, columns, scratch };
+                // SAFETY: blocks are disjoint ranges of output pixels.
+                unsafe { isa.run(block) }
+            },
+        )?;
+        Ok(())
+    }
+}
+
+impl Task for Block<'_> {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { plan, output, row, columns, scratch } = self;
+        let spec = plan.spec;
+        let (in_height, in_width) = if plan.rows_are_one {
+            (1, plan.width)
+        } else {
+            (plan.input.height(), plan.input.width())
+        };
+        let pixel = plan.input.pixel_stride();
+        let out_pixel = padded(spec.out_channels);
+        let (patch, sums) = scratch.split_at_mut(spec.kernel[0] * plan.span * pixel);
+        let reach = [0, 1].map(|axis| (spec.kernel[axis] - 1) * spec.dilation[axis]);
+        let top = (row * spec.stride[0]) as isize - spec.padding.top as isize;
+        let rows_inside = top >= 0 && top as usize + reach[0] < in_height;
+        let mut x = columns.start;
+        let step = plan.weights.groups.iter().flat_map(|g| &g.panels).map(|p| S::rows(p.nr));
+        // panels of different width have different heights; all of them do at least the least
+        let step = step.min().unwrap_or(1);
+        while x < columns.end {
+            let count = step.min(columns.end - x);
+            let left = (x * spec.stride[1]) as isize - spec.padding.left as isize;
+            let last = left + ((MAX_ROWS - 1) * spec.stride[1] + reach[1]) as isize;
+            let inside = rows_inside && left >= 0 && last < in_width as isize;
+            let (a, taps) = if inside {
+                let start = (top as usize * in_width + left as usize) * pixel;
+                // SAFETY: the pixel lies inside the input.
+                (unsafe { plan.input.as_ptr().add(start) }, &plan.input_taps)
+            } else {
+                copy_patch(plan, patch, top, left, in_height, in_width);
+                (patch.as_ptr(), &plan.patch_taps)
+            };
+            for (group, packed) in plan.weights.groups.iter().enumerate() {
+                for &panel in &packed.panels {
+                    // SAFETY: `MAX_ROWS` pixels and all taps lie inside the input or the patch;
+                    // the sums have `MAX_ROWS` rows with room for the padding of the last group.
+                    unsafe {
+                        let c = group * (spec.out_channels / spec.groups) + panel.channel;
+                        S::micro(
+                            panel.nr,
+                            &Micro {
+                                a: a.add(group * packed.depth),
+                                row_stride: spec.stride[1] * pixel,
+                                taps,
+                                depth: packed.depth,
+                                b: packed.slice::<S>(panel, 0),
+                                c: sums.as_mut_ptr().add(c),
+                                c_stride: plan.sums_stride,
+                            },
+                        );
+                    }
+                }
+            }
+            for m in 0..count {
+                for c in (0..out_pixel).step_by(S::LANES) {
+                    // SAFETY: the pixel lies inside the output and belongs to this block.
+                    unsafe {
+                        let offset = (row * plan.width + x + m) * out_pixel + c;
+                        let sum = S::load(sums.as_ptr().add(m * plan.sums_stride + c));
+                        let value = plan.writer.finish(sum, c, offset);
+                        value.store(output.get().add(offset));
+                    }
+                }
+            }
+            x += count;
+        }
+    }
+}
+
+/// Copies what `MAX_ROWS` output pixels see, with zeros where that lies outside the input.
+fn copy_patch(
+    plan: &Plan<'_>,
+    patch: &mut [f32],
+    top: isize,
+    left: isize,
+    in_height: usize,
+    in_width: usize,
+) {
+    let pixel = plan.input.pixel_stride();
+    let data = plan.input.data();
+    for (ky, row) in patch.chunks_exact_mut(plan.span * pixel).enumerate() {
+        let y = top + (ky * plan.spec.dilation[0]) as isize;
+        if y < 0 || y >= in_height as isize {
+            row.fill(0.0);
+            continue;
+        }
+        for (kx, to) in row.chunks_exact_mut(pixel).enumerate() {
+            let x = left + kx as isize;
+            if x < 0 || x >= in_width as isize {
+                to.fill(0.0);
+            } else {
+                let from = (y as usize * in_width + x as usize) * pixel;
+                to.copy_from_slice(&data[from..from + pixel]);
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Two-dimensional convolution: one type, packed once, that picks its algorithm by shape.
+
+mod depthwise;
+mod direct;
+mod spec;
+mod winograd;
+
+pub use spec::{ConvSpec, Padding};
+
+use crate::aligned::AlignedBuf;
+use crate::feature::padded;
+use crate::{Epilogue, Feature, Isa, KernelError, RunContext, ShapeError};
+
+/// How a convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Sums of products as they are written: any shape.
+    Direct,
+    /// Winograd F(4x4, 3x3) (Lavin and Gray 2016): a quarter of the multiplications, for dense
+    /// 3 x 3 kernels of stride and dilation 1. Outputs come in tiles of 4 x 4; a picture cut at
+    /// multiples of 4 gives the same values as the whole.
+    Winograd,
+    /// One kernel for each channel.
+    Depthwise,
+}
+
+/// A convolution with its weights packed for this processor.
+#[derive(Clone, Debug)]
+pub struct Conv2d {
+    spec: ConvSpec,
+    /// One value an output channel, padded; zeros when there is none.
+    bias: AlignedBuf,
+    weights: Weights,
+    isa: Isa,
+}
+
+#[derive(Clone, Debug)]
+enum Weights {
+    Direct(direct::Weights),
+    Winograd(winograd::Weights),
+    Depthwise(depthwise::Weights),
+}
+
+impl Conv2d {
+    /// Packs `weight`, laid out `[out_channels, in_channels / groups, kernel_h, kernel_w]`, and
+    /// `bias`, `[out_channels]`.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when the numbers of weights do not fit `spec`, or `spec` makes no sense.
+    pub fn new(spec: &ConvSpec, weight: &[f32], bias: Option<&[f32]>) -> Result<Self, ShapeError> {
+        Self::with(spec, weight, bias, spec.algorithm(), Isa::current())
+    }
+
+    /// As [`Conv2d::new`] with a chosen algorithm and instruction set, for tests and measurements.
+    ///
+    /// # Errors
+    /// As [`Conv2d::new`], and when the algorithm cannot do `spec` or the processor lacks `isa`.
+    pub fn with(
+        spec: &ConvSpec,
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        algorithm: Algorithm,
+        isa: Isa,
+    ) -> Result<Self, ShapeError> {
+        spec.check(weight.len(), bias.map(<[f32]>::len))?;
+        if !isa.is_available() {
+            return Err(ShapeError(format!("this processor has no {}", isa.name())));
+        }
+        if !spec.allows(algorithm) {
+            return Err(ShapeError(format!("{algorithm:?} cannot compute {spec:?}")));
+        }
+        let weights = match algorithm {
+            Algorithm::Direct => Weights::Direct(direct::Weights::new(spec, weight, isa)),
+            Algorithm::Winograd => Weights::Winograd(winograd::Weights::new(spec, weight, isa)),
+            Algorithm::Depthwise => Weights::Depthwise(depthwise::Weights::new(spec, weight)),
+        };
+        let mut padded_bias = AlignedBuf::zeros(padded(spec.out_channels));
+        if let Some(bias) = bias {
+            padded_bias[..bias.len()].copy_from_slice(bias);
+        }
+        Ok(Self { spec: *spec, bias: padded_bias, weights, isa })
+    }
+
+    /// The shape it was made for.
+    #[must_use]
+    pub fn spec(&self) -> &ConvSpec {
+        &self.spec
+    }
+
+    /// Convolves `input`, `[in_channels, h, w]`, into `output`, which takes the shape
+    /// `[out_channels, h', w']` of [`ConvSpec::output_size`]. The result is the same, bit for bit,
+    /// for any number of threads.
+    ///
+    /// # Errors
+    /// [`KernelError::Shape`] when the input has other channels than the weights, is smaller than
+    /// the kernel, or the epilogue does not fit; [`KernelError::Cancelled`] when the run was
+    /// stopped.
+    pub fn run(
+        &self,
+        input: &Feature,
+        output: &mut Feature,
+        epilogue: &Epilogue<'_>,
+        cx: &RunContext<'_>,
+    ) -> Result<(), KernelError> {
+        let spec = &self.spec;
+        if input.channels() != spec.in_channels {
+            let message =
+                format!("{} channels for a kernel of {}", input.channels(), spec.in_channels);
+            return Err(ShapeError(message).into());
+        }
+        let (height, width) = spec.output_size(input.height(), input.width())?;
+        let writer = epilogue.writer([spec.out_channels, height, width], &self.bias)?;
+        output.reset(spec.out_channels, height, width)?;
+        match &self.weights {
+            Weights::Direct(weights) => weights.run(spec, self.isa, input, output, writer, cx),
+            Weights::Winograd(weights) => weights.run(spec, self.isa, input, output, writer, cx),
+            Weights::Depthwise(weights) => weights.run(spec, self.isa, input, output, writer, cx),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What happens to a value on its way from the sums to memory: bias, activation, residual, clamp.
+
+use crate::aligned::AlignedBuf;
+use crate::feature::{Feature, padded};
+use crate::simd::Simd;
+use crate::{KernelError, ShapeError};
+
+/// One number a channel, padded like a [`Feature`]'s pixels: PReLU slopes, scales.
+#[derive(Clone, Debug)]
+pub struct ChannelVector {
+    channels: usize,
+    data: AlignedBuf,
+}
+
+impl ChannelVector {
+    /// Packs one number a channel.
+    #[must_use]
+    pub fn new(values: &[f32]) -> Self {
+        let mut data = AlignedBuf::zeros(padded(values.len()));
+        data[..values.len()].copy_from_slice(values);
+        Self { channels: values.len(), data }
+    }
+
+    /// Number of channels.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    pub(crate) fn as_ptr(&self) -> *const f32 {
+        self.data.as_ptr()
+    }
+}
+
+/// A function of each value by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Activation<'a> {
+    /// The value as it is.
+    #[default]
+    None,
+    /// `max(x, 0)`.
+    Relu,
+    /// `x` where positive, else `slope * x`.
+    LeakyRelu(f32),
+    /// As [`Activation::LeakyRelu`], with a slope for each channel.
+    PRelu(&'a ChannelVector),
+    /// `x / (1 + exp(-x))`.
+    Silu,
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+    /// `tanh(x)`.
+    Tanh,
+}
+
+/// Another feature of the output's shape, and where it joins.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Residual<'a> {
+    /// Nothing is added.
+    #[default]
+    None,
+    /// `activation(x + residual)`.
+    BeforeActivation(&'a Feature),
+    /// `activation(x) + residual`.
+    AfterActivation(&'a Feature),
+}
+
+/// Work fused into the writing of an operator's result, in this order: bias (the operator's own),
+/// residual and activation as [`Residual`] says, clamp.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Epilogue<'a> {
+    /// Function of each value.
+    pub activation: Activation<'a>,
+    /// Feature to be added.
+    pub residual: Residual<'a>,
+    /// Limits of the result.
+    pub clamp: Option<(f32, f32)>,
+}
+
+impl<'a> Epilogue<'a> {
+    /// Bias only.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Bias, then an activation.
+    #[must_use]
+    pub fn activation(activation: Activation<'a>) -> Self {
+        Self { activation, ..Self::default() }
+    }
+
+    /// Bias, then a residual and nothing else.
+    #[must_use]
+    pub fn residual(residual: &'a Feature) -> Self {
+        Self { residual: Residual::AfterActivation(residual), ..Self::default() }
+    }
+
+    /// Checks the epilogue against the output's `[channels, height, width]`.
+    pub(crate) fn writer(
+        &self,
+        shape: [usize; 3],
+        bias: &'a AlignedBuf,
+    ) -> Result<Writer<'a>, KernelError> {
+        if let Activation::PRelu(slopes) = self.activation
+            && slopes.channels != shape[0]
+        {
+            let message = format!("{} slopes for {} channels", slopes.channels, shape[0]);
+            return Err(ShapeError(message).into());
+        }
+        if let Residual::BeforeActivation(feature) | Residual::AfterActivation(feature) =
+            self.residual
+            && feature.shape() != shape
+        {
+            let message = format!("residual {:?} for output {shape:?}", feature.shape());
+            return Err(ShapeError(message).into());
+        }
+        Ok(Writer { bias, epilogue: *self })
+    }
+}
+
+/// An [`Epilogue`] that fits its output, with the operator's bias.
+#[derive(Clone, Copy)]
+pub(crate) struct Writer<'a> {
+    /// One value a channel, padded.
+    bias: &'a AlignedBuf,
+    epilogue: Epilogue<'a>,
+}
+
+impl Writer<'_> {
+    /// The finished value for output element `offset` (in the padded layout) of channel `channel`.
+    ///
+    /// # Safety
+    /// Both point at a whole vector inside the output's shape that the writer was made for.
+    #[inline(always)]
+    pub(crate) unsafe fn finish<S: Simd>(&self, sum: S, channel: usize, offset: usize) -> S {
+        // SAFETY: the caller's promise; residual and slopes were checked to have that shape.
+        unsafe {
+            let mut x = sum.add(S::load(self.bias.as_ptr().add(channel)));
+            if let Residual::BeforeActivation(feature) = self.epilogue.residual {
+                x = x.add(S::load(feature.as_ptr().add(offset)));
+            }
+            x = activate(x, &self.epilogue.activation, channel);
+            if let Residual::AfterActivation(feature) = self.epilogue.residual {
+                x = x.add(S::load(feature.as_ptr().add(offset)));
+            }
+            if let Some((low, high)) = self.epilogue.clamp {
+                x = x.max(S::splat(low)).min(S::splat(high));
+            }
+            x
+        }
+    }
+}
+
+/// # Safety
+/// `channel` starts a whole vector inside the shape the activation was checked against.
+#[inline(always)]
+pub(crate) unsafe fn activate<S: Simd>(x: S, activation: &Activation<'_>, channel: usize) -> S {
+    let leak = |slope: S| x.min(S::zero()).mul_add(slope, x.max(S::zero()));
+    match activation {
+        Activation::None => x,
+        Activation::Relu => x.max(S::zero()),
+        Activation::LeakyRelu(slope) => leak(S::splat(*slope)),
+        // SAFETY: the caller's promise; slopes are padded like pixels.
+        Activation::PRelu(slopes) => leak(unsafe { S::load(slopes.as_ptr().add(channel)) }),
+        Activation::Silu => x.mul(x.sigmoid()),
+        Activation::Sigmoid => x.sigmoid(),
+        // tanh(x) = 2 sigmoid(2 x) - 1
+        Activation::Tanh => x.add(x).sigmoid().mul_add(S::splat(2.0), S::splat(-1.0)),
+    }
+}

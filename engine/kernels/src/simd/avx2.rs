@@ -1,0 +1,96 @@
+//! 256-bit vectors with fused multiply-add. 16 registers: 12 hold sums, 2 weights.
+
+use std::arch::x86_64::*;
+
+use super::{Simd, Task};
+use crate::gemm::{Micro, micro};
+
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(__m256);
+
+/// # Safety
+/// The processor has AVX2 and FMA; whatever the task demands.
+#[target_feature(enable = "avx2,fma")]
+pub(crate) unsafe fn run<T: Task>(task: T) {
+    // SAFETY: the caller's promise.
+    unsafe { task.run::<Avx2>() }
+}
+
+// SAFETY of all blocks below: values of this type are made only inside `run`, so the processor has
+// the instructions; pointers are as good as the trait's contract says.
+impl Simd for Avx2 {
+    const LANES: usize = 8;
+    const MAX_NR: usize = 2;
+
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        unsafe { Self(_mm256_set1_ps(value)) }
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        unsafe { Self(_mm256_loadu_ps(from)) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { _mm256_storeu_ps(to, self.0) }
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        unsafe { Self(_mm256_add_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        unsafe { Self(_mm256_sub_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        unsafe { Self(_mm256_mul_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        unsafe { Self(_mm256_div_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        unsafe { Self(_mm256_max_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        unsafe { Self(_mm256_min_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        unsafe { Self(_mm256_fmadd_ps(self.0, factor.0, addend.0)) }
+    }
+    #[inline(always)]
+    fn neg_mul_add(self, factor: Self, addend: Self) -> Self {
+        unsafe { Self(_mm256_fnmadd_ps(self.0, factor.0, addend.0)) }
+    }
+    #[inline(always)]
+    fn round(self) -> Self {
+        unsafe {
+            Self(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0))
+        }
+    }
+    #[inline(always)]
+    fn exp2_whole(self) -> Self {
+        unsafe {
+            let biased = _mm256_add_epi32(_mm256_cvtps_epi32(self.0), _mm256_set1_epi32(127));
+            Self(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased)))
+        }
+    }
+
+    #[inline(always)]
+    fn rows(_nr: usize) -> usize {
+        6
+    }
+    #[inline(always)]
+    unsafe fn micro(nr: usize, job: &Micro<'_>) {
+        unsafe {
+            match nr {
+                1 => micro::<Self, 6, 1>(job),
+                _ => micro::<Self, 6, 2>(job),
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! 512-bit vectors. 32 registers: 24 hold sums, 4 weights, the rest are broadcast inputs.
+
+use std::arch::x86_64::*;
+
+use super::{Simd, Task};
+use crate::gemm::{Micro, micro};
+
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512(__m512);
+
+/// # Safety
+/// The processor has AVX-512F and VL; whatever the task demands.
+#[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
+pub(crate) unsafe fn run<T: Task>(task: T) {
+    // SAFETY: the caller's promise.
+    unsafe { task.run::<Avx512>() }
+}
+
+// SAFETY of all blocks below: values of this type are made only inside `run`, so the processor has
+// the instructions; pointers are as good as the trait's contract says.
+impl Simd for Avx512 {
+    const LANES: usize = 16;
+    const MAX_NR: usize = 4;
+
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        unsafe { Self(_mm512_set1_ps(value)) }
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        unsafe { Self(_mm512_loadu_ps(from)) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { _mm512_storeu_ps(to, self.0) }
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        unsafe { Self(_mm512_add_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        unsafe { Self(_mm512_sub_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        unsafe { Self(_mm512_mul_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        unsafe { Self(_mm512_div_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        unsafe { Self(_mm512_max_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        unsafe { Self(_mm512_min_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        unsafe { Self(_mm512_fmadd_ps(self.0, factor.0, addend.0)) }
+    }
+    #[inline(always)]
+    fn neg_mul_add(self, factor: Self, addend: Self) -> Self {
+        unsafe { Self(_mm512_fnmadd_ps(self.0, factor.0, addend.0)) }
+    }
+    #[inline(always)]
+    fn round(self) -> Self {
+        unsafe { Self(_mm512_roundscale_ps::<0>(self.0)) }
+    }
+    #[inline(always)]
+    fn exp2_whole(self) -> Self {
+        unsafe { Self(_mm512_scalef_ps(_mm512_set1_ps(1.0), self.0)) }
+    }
+
+    #[inline(always)]
+    fn rows(nr: usize) -> usize {
+        match nr {
+            1 | 2 => 12,
+            3 => 8,
+            _ => 6,
+        }
+    }
+    #[inline(always)]
+    unsafe fn micro(nr: usize, job: &Micro<'_>) {
+        unsafe {
+            match nr {
+                1 => micro::<Self, 12, 1>(job),
+                2 => micro::<Self, 12, 2>(job),
+                3 => micro::<Self, 8, 3>(job),
+                _ => micro::<Self, 6, 4>(job),
+            }
+        }
+    }
+}

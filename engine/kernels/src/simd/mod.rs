@@ -1,0 +1,203 @@
+//! One kernel source for all instruction sets: the vector type, and the one place that chooses it.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod portable;
+
+use std::sync::OnceLock;
+
+use crate::gemm::Micro;
+
+/// A vector of `f32`. The types behind it are named only inside [`Isa::run`], after the processor
+/// was asked, which is why the arithmetic can be safe to call.
+pub(crate) trait Simd: Copy + Send + Sync + 'static {
+    /// Values in a vector: 4, 8 or 16.
+    const LANES: usize;
+    /// Most vectors of output channels the matrix micro-kernel holds at once.
+    const MAX_NR: usize;
+
+    fn splat(value: f32) -> Self;
+    /// # Safety
+    /// `from` points at `LANES` readable values.
+    unsafe fn load(from: *const f32) -> Self;
+    /// # Safety
+    /// `to` points at `LANES` writable values.
+    unsafe fn store(self, to: *mut f32);
+    fn add(self, other: Self) -> Self;
+    fn sub(self, other: Self) -> Self;
+    fn mul(self, other: Self) -> Self;
+    fn div(self, other: Self) -> Self;
+    fn max(self, other: Self) -> Self;
+    fn min(self, other: Self) -> Self;
+    /// `self * factor + addend`, rounded once where the processor can.
+    fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// `addend - self * factor`, likewise.
+    fn neg_mul_add(self, factor: Self, addend: Self) -> Self;
+    /// To the nearest whole number.
+    fn round(self) -> Self;
+    /// 2 to the power of a whole number in -126..=127.
+    fn exp2_whole(self) -> Self;
+
+    /// Rows of the micro-kernel that holds `nr` vectors of output channels.
+    fn rows(nr: usize) -> usize;
+    /// Runs that micro-kernel.
+    ///
+    /// # Safety
+    /// See [`Micro`].
+    unsafe fn micro(nr: usize, job: &Micro<'_>);
+
+    #[inline(always)]
+    fn zero() -> Self {
+        Self::splat(0.0)
+    }
+
+    /// `exp(self)`, within 2 units in the last place, saturating at both ends instead of reaching
+    /// 0 or infinity. Cephes' polynomial on the remainder after dividing by ln 2.
+    #[inline(always)]
+    fn exp(self) -> Self {
+        let x = self.max(Self::splat(-87.0)).min(Self::splat(88.0));
+        let n = x.mul(Self::splat(std::f32::consts::LOG2_E)).round();
+        // ln 2 in two parts, so that the remainder keeps all its bits
+        let r = n.neg_mul_add(Self::splat(0.693_359_4), x);
+        let r = n.neg_mul_add(Self::splat(-2.121_944_4e-4), r);
+        let mut p = Self::splat(1.987_569_1e-4);
+        for c in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+            p = p.mul_add(r, Self::splat(c));
+        }
+        p.mul_add(r.mul(r), r.add(Self::splat(1.0))).mul(n.exp2_whole())
+    }
+
+    /// `1 / (1 + exp(-self))`.
+    #[inline(always)]
+    fn sigmoid(self) -> Self {
+        let one = Self::splat(1.0);
+        one.div(one.add(Self::zero().sub(self).exp()))
+    }
+}
+
+/// Work that is compiled once for each instruction set. `run` must be `#[inline(always)]`, so that
+/// it is compiled with the instructions of the function it lands in.
+pub(crate) trait Task {
+    /// # Safety
+    /// The processor has the instructions of `S`; whatever else the task itself demands.
+    unsafe fn run<S: Simd>(self);
+}
+
+/// An instruction set the kernels are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isa {
+    /// Plain Rust, any processor.
+    Portable,
+    /// 128-bit vectors of 64-bit ARM.
+    Neon,
+    /// 256-bit vectors with fused multiply-add.
+    Avx2,
+    /// 512-bit vectors.
+    Avx512,
+}
+
+impl Isa {
+    /// All instruction sets, slowest first.
+    pub const ALL: [Self; 4] = [Self::Portable, Self::Neon, Self::Avx2, Self::Avx512];
+
+    /// Whether this processor can run it.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            Self::Neon => cfg!(target_arch = "aarch64"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 | Self::Avx512 => false,
+        }
+    }
+
+    /// The set in use: the one named by the environment variable `LIMPID_ISA` (`avx512`, `avx2`,
+    /// `neon`, `portable`) if this processor has it, else the best it has. Decided once a process.
+    #[must_use]
+    pub fn current() -> Self {
+        static CURRENT: OnceLock<Isa> = OnceLock::new();
+        *CURRENT.get_or_init(|| {
+            let wanted = std::env::var("LIMPID_ISA").unwrap_or_default();
+            let named = Self::ALL.into_iter().find(|isa| isa.name() == wanted);
+            named.filter(|isa| isa.is_available()).unwrap_or_else(Self::best)
+        })
+    }
+
+    /// The name that `LIMPID_ISA` takes.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Neon => "neon",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+
+    fn best() -> Self {
+        let best = Self::ALL.into_iter().rev().find(|isa| isa.is_available());
+        best.unwrap_or(Self::Portable)
+    }
+
+    /// Values in a vector.
+    pub(crate) fn lanes(self) -> usize {
+        match self {
+            Self::Portable | Self::Neon => 4,
+            Self::Avx2 => 8,
+            Self::Avx512 => 16,
+        }
+    }
+
+    /// Most vectors of output channels its micro-kernel holds.
+    pub(crate) fn max_nr(self) -> usize {
+        match self {
+            Self::Portable => portable::Portable::MAX_NR,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => neon::Neon::MAX_NR,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => avx2::Avx2::MAX_NR,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => avx512::Avx512::MAX_NR,
+            #[allow(unreachable_patterns)] // the sets of other processors
+            _ => portable::Portable::MAX_NR,
+        }
+    }
+
+    /// Runs `task` with this instruction set, or with the portable one where it is missing.
+    ///
+    /// # Safety
+    /// Whatever the task itself demands.
+    pub(crate) unsafe fn run<T: Task>(self, task: T) {
+        // SAFETY: every arm names instructions that an `Isa` value which passed `is_available`
+        // stands for; `checked` lets no other value through.
+        unsafe {
+            match self.checked() {
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx512 => avx512::run(task),
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx2 => avx2::run(task),
+                #[cfg(target_arch = "aarch64")]
+                Self::Neon => neon::run(task),
+                _ => task.run::<portable::Portable>(),
+            }
+        }
+    }
+
+    /// This set if the processor has it, else the portable one.
+    pub(crate) fn checked(self) -> Self {
+        if self.is_available() { self } else { Self::Portable }
+    }
+}
