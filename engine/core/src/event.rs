@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use limpid_nets::ModelCard;
 use limpid_photo::Rect;
 use serde::{Deserialize, Serialize};
 
@@ -119,7 +120,9 @@ pub struct PreviewTile {
 /// What the engine tells the app, in order.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// A job was taken in: its files, folders expanded, duplicates dropped.
+    /// A job was taken in: its files, folders expanded, duplicates dropped. Sent again when a saved
+    /// queue is taken up, then followed by how each of its ended files ended; and with further
+    /// files when [`crate::Engine::resume_or_submit`] found some: known ids are known files.
     Queued {
         /// The job.
         job: JobId,
@@ -187,6 +190,17 @@ pub enum Event {
         /// The file.
         item: ItemId,
     },
+    /// A file waits again, after [`crate::Engine::retry`].
+    Waiting {
+        /// The file.
+        item: ItemId,
+    },
+    /// Files left the queue, after [`crate::Engine::remove_finished`] or
+    /// [`crate::Engine::remove_ended`].
+    Removed {
+        /// The files.
+        items: Vec<ItemId>,
+    },
     /// Nothing is left to do, or the queue was paused.
     Idle,
     /// The picture of a `View` request was read.
@@ -215,5 +229,29 @@ pub enum Event {
         kind: FailureKind,
         /// One sentence.
         message: String,
+    },
+    /// A model is being fetched, imported or checked.
+    ModelProgress {
+        /// Its name, or the file's name for an import.
+        model: String,
+        /// Share that is done, `0..=1`, where it is known.
+        fraction: Option<f32>,
+    },
+    /// A model was fetched or imported and can be used.
+    ModelReady {
+        /// Its card.
+        card: Box<ModelCard>,
+    },
+    /// A model could not be fetched or imported.
+    ModelFailed {
+        /// Its name, or the file's name for an import.
+        model: String,
+        /// One sentence.
+        message: String,
+    },
+    /// The installed models were checked against their hashes.
+    ModelsVerified {
+        /// One sentence a model that does not match; empty when all is well.
+        problems: Vec<String>,
     },
 }

@@ -1,13 +1,34 @@
 //! What the app talks to: recipes, jobs, the queue that survives a crash, the worker threads, and
 //! the events they send. Knows no window.
 
+mod config;
+mod engine;
+mod error;
 mod event;
+mod intake;
+mod job;
+pub mod journal;
+mod naming;
+mod outbox;
+mod pace;
+mod preview;
+mod queue;
 mod recipe;
+mod record;
+mod recover;
+mod shared;
+mod threads;
+mod worker;
 
+pub use config::{Budget, EngineConfig, LibraryConfig, Wake};
+pub use engine::{Engine, Resumed};
+pub use error::EngineError;
 pub use event::{
     Event, FailureKind, Histogram, Item, ItemId, JobId, PictureInfo, PreviewTile, Side, Stage,
 };
+pub use job::{Destination, Job};
 pub use limpid_nets::{ModelCard, Origin, Task};
 pub use limpid_photo::Rect;
 pub use limpid_photo::settings::{Denoise, OutputFormat, Size, StepSettings, Strength, Upscale};
+pub use preview::View;
 pub use recipe::{Existing, Gps, Output, Recipe, RecipeError, Step};

@@ -1,0 +1,370 @@
+//! The saved queue: a file of lines, each a checksum and one record in JSON, only ever appended to
+//! and flushed to the disk. A program that is killed at any moment leaves at most a torn last line,
+//! which is passed over.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::error::EngineError;
+use crate::queue::Queue;
+use crate::record::Record;
+
+const FILE: &str = "queue.journal";
+const NEW_FILE: &str = "queue.journal.new";
+const LOCK_FILE: &str = "queue.lock";
+
+/// Longest line that is read or written. Far above what a job of 100 000 files needs; a reader of a
+/// damaged file never holds more than this.
+const LONGEST_LINE: u64 = 64 << 20;
+
+/// What a saved queue holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Jobs.
+    pub jobs: usize,
+    /// Files of all jobs.
+    pub files: usize,
+    /// Files that wait, or were in work.
+    pub unfinished: usize,
+    /// Lines that could not be read.
+    pub damaged_lines: usize,
+}
+
+/// Reads a saved queue from `bytes`. Any bytes will do: lines that cannot be read are counted and
+/// passed over.
+#[must_use]
+pub fn read(bytes: &[u8]) -> Contents {
+    let Ok(replay) = replay(bytes) else { return Contents::default() };
+    let unfinished = replay.queue.items().filter(|(_, item)| !item.state.is_ended()).count();
+    Contents {
+        jobs: replay.queue.jobs().count(),
+        files: replay.queue.items().count(),
+        unfinished,
+        damaged_lines: replay.damaged_lines,
+    }
+}
+
+/// A queue as its journal tells it.
+#[derive(Debug, Default)]
+pub(crate) struct Replay {
+    pub(crate) queue: Queue,
+    pub(crate) damaged_lines: usize,
+    /// The newest format that a line asks for.
+    version: u32,
+}
+
+fn replay(mut reader: impl BufRead) -> std::io::Result<Replay> {
+    let mut replay = Replay::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let length = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+        if length == 0 {
+            return Ok(replay);
+        }
+        match parse_line(&line) {
+            Some(record) => {
+                if let Record::Queue { version, .. } = record {
+                    replay.version = replay.version.max(version);
+                }
+                replay.queue.apply(record);
+            }
+            None => replay.damaged_lines += 1,
+        }
+    }
+}
+
+fn parse_line(line: &[u8]) -> Option<Record> {
+    let line = line.strip_suffix(b"\n")?;
+    let (sum, rest) = line.split_at_checked(16)?;
+    let json = rest.strip_prefix(b" ")?;
+    let sum = u64::from_str_radix(std::str::from_utf8(sum).ok()?, 16).ok()?;
+    if sum != checksum(json) {
+        return None;
+    }
+    serde_json::from_slice(json).ok()
+}
+
+fn write_line(out: &mut impl Write, record: &Record) -> std::io::Result<()> {
+    let json = serde_json::to_vec(record)?;
+    writeln!(out, "{:016x} {}", checksum(&json), String::from_utf8_lossy(&json))
+}
+
+/// FNV-1a, 64 bit (Fowler, Noll, Vo): finds a torn or damaged line, and names a batch. No defence
+/// against forgery, and none is needed: who can write the journal can write the pictures.
+pub(crate) fn checksum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+        (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// The folder of a saved queue, owned by this process alone while it is held.
+#[derive(Debug)]
+pub(crate) struct StateDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl StateDir {
+    /// Takes the folder, made when missing.
+    ///
+    /// # Errors
+    /// [`EngineError::InUse`] when another process holds it, [`EngineError::State`] when it cannot
+    /// be used.
+    pub(crate) fn take(path: &Path) -> Result<Self, EngineError> {
+        let state = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source| EngineError::State { action, path, source }
+        };
+        let lock_path = path.join(LOCK_FILE);
+        // The last owner may remove the lock's file between our opening and our locking it; then
+        // what we hold guards nothing, and we try again.
+        for _ in 0..16 {
+            std::fs::create_dir_all(path).map_err(state("opened", path))?;
+            let lock = OpenOptions::new().create(true).write(true).truncate(false).open(&lock_path);
+            let lock = match lock {
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+                lock => lock.map_err(state("opened", &lock_path))?,
+            };
+            match lock.try_lock() {
+                Ok(()) if is_still_at(&lock, &lock_path) => {
+                    return Ok(Self { path: path.to_owned(), _lock: lock });
+                }
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(EngineError::InUse(path.to_owned())),
+                Err(TryLockError::Error(e)) => return Err(state("opened", &lock_path)(e)),
+            }
+        }
+        Err(EngineError::InUse(path.to_owned()))
+    }
+
+    /// Reads the queue that is saved here.
+    ///
+    /// # Errors
+    /// [`EngineError::State`] when the file cannot be read, or is of a newer format.
+    pub(crate) fn read(&self) -> Result<Replay, EngineError> {
+        let path = self.path.join(FILE);
+        let replay = match File::open(&path) {
+            Ok(file) => replay(BufReader::new(file)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Replay::default()),
+            Err(e) => Err(e),
+        };
+        let replay = replay.and_then(|replay| match replay.version {
+            0..=Record::VERSION => Ok(replay),
+            newer => Err(std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                format!("a newer Limpid wrote it, format {newer}"),
+            )),
+        });
+        replay.map_err(|source| EngineError::State { action: "read", path, source })
+    }
+
+    /// Replaces the journal by `records`: written beside it and renamed, so that one of the two is
+    /// whole at any moment. Returns the file, ready to be appended to.
+    fn rewrite(&self, records: &[Record]) -> std::io::Result<File> {
+        let (path, new_path) = (self.path.join(FILE), self.path.join(NEW_FILE));
+        let mut out = BufWriter::new(File::create(&new_path)?);
+        for record in records {
+            write_line(&mut out, record)?;
+        }
+        let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        drop(file); // Windows does not rename an open file
+        std::fs::rename(&new_path, &path)?;
+        sync_folder(&self.path);
+        OpenOptions::new().append(true).open(&path)
+    }
+
+    /// Removes the saved queue, and the folder when nothing else is in it.
+    fn remove(self) {
+        let gone = std::fs::remove_file(self.path.join(FILE));
+        tracing::debug!(?gone, "removed the saved queue");
+        if cfg!(unix) {
+            // While it is held: see `take`. Elsewhere a held file cannot be removed, and stays.
+            drop(std::fs::remove_file(self.path.join(LOCK_FILE)));
+        }
+        drop(std::fs::remove_dir(&self.path)); // fails where there is more in it, as it should
+    }
+}
+
+/// Makes a rename in `folder` last through a power cut, where the system can.
+pub(crate) fn sync_folder(folder: &Path) {
+    if cfg!(unix)
+        && let Err(error) = File::open(folder).and_then(|folder| folder.sync_all())
+    {
+        tracing::debug!(%error, folder = %folder.display(), "the folder was not flushed");
+    }
+}
+
+#[cfg(unix)]
+fn is_still_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), path.metadata()) {
+        (Ok(held), Ok(there)) => (held.dev(), held.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_still_at(_file: &File, _path: &Path) -> bool {
+    true
+}
+
+/// The thread that writes the journal. Records are handed over without waiting; [`Journal::begin_settle`]
+/// tells when all of them are on the disk. Without a folder records go
+/// nowhere.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    sender: Option<Sender<Message>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Record(Box<Record>),
+    Rewrite(Vec<Record>),
+    Settle(Sender<()>),
+    /// Ends the thread; removes the saved queue when it is empty.
+    Close {
+        remove: bool,
+    },
+}
+
+impl Journal {
+    /// A journal that keeps nothing.
+    pub(crate) fn nowhere() -> Self {
+        Self { sender: None, thread: None }
+    }
+
+    /// A journal in `dir` that begins with the records of `queue`.
+    ///
+    /// # Errors
+    /// [`EngineError::State`] when it cannot be written, [`EngineError::Threads`].
+    pub(crate) fn start(dir: StateDir, queue: &Queue) -> Result<Self, EngineError> {
+        let file = dir.rewrite(&queue.records()).map_err(|source| {
+            let path = dir.path.join(FILE);
+            EngineError::State { action: "written", path, source }
+        })?;
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        let thread = std::thread::Builder::new()
+            .name("limpid-journal".into())
+            .spawn(move || Writer { dir, file, torn: false }.run(&receiver))
+            .map_err(|e| EngineError::Threads(e.to_string()))?;
+        Ok(Self { sender: Some(sender), thread: Some(thread) })
+    }
+
+    fn send(&self, message: Message) -> bool {
+        self.sender.as_ref().is_some_and(|sender| sender.send(message).is_ok())
+    }
+
+    /// Appends a record. Records reach the disk in the order of these calls.
+    pub(crate) fn record(&self, record: Record) {
+        self.send(Message::Record(Box::new(record)));
+    }
+
+    /// Replaces everything written so far.
+    pub(crate) fn rewrite(&self, records: Vec<Record>) {
+        self.send(Message::Rewrite(records));
+    }
+
+    /// Asks for a message (or the end of the channel) once everything recorded so far is on the
+    /// disk, or could not be written. None when nothing is kept.
+    pub(crate) fn begin_settle(&self) -> Option<Receiver<()>> {
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        self.send(Message::Settle(sender)).then_some(receiver)
+    }
+
+    /// Writes what is left and gives the folder free; removes the saved queue when asked.
+    pub(crate) fn close(&mut self, remove: bool) {
+        self.send(Message::Close { remove });
+        self.sender = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the journal's thread ended early");
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.close(false);
+    }
+}
+
+struct Writer {
+    dir: StateDir,
+    file: File,
+    /// The last write failed and may have left half a line.
+    torn: bool,
+}
+
+impl Writer {
+    fn run(mut self, receiver: &Receiver<Message>) {
+        let mut lines = Vec::new();
+        while let Ok(first) = receiver.recv() {
+            let mut waiting = Vec::new();
+            // Whatever has come meanwhile shares one flush.
+            for message in std::iter::once(first).chain(receiver.try_iter()) {
+                match message {
+                    Message::Record(record) => {
+                        if let Err(error) = write_line(&mut lines, &record) {
+                            tracing::error!(%error, "a change of the queue cannot be stored");
+                        }
+                    }
+                    Message::Rewrite(records) => {
+                        lines.clear();
+                        self.rewrite(&records);
+                    }
+                    Message::Settle(sender) => waiting.push(sender),
+                    Message::Close { remove } => {
+                        if remove {
+                            self.dir.remove();
+                        } else {
+                            self.append(&lines);
+                        }
+                        return;
+                    }
+                }
+            }
+            self.append(&lines);
+            lines.clear();
+            for sender in waiting {
+                let _gone = sender.send(());
+            }
+        }
+    }
+
+    fn rewrite(&mut self, records: &[Record]) {
+        match self.dir.rewrite(records) {
+            Ok(file) => (self.file, self.torn) = (file, false),
+            Err(error) => self.warn(&error),
+        }
+    }
+
+    fn append(&mut self, lines: &[u8]) {
+        if lines.is_empty() {
+            return;
+        }
+        // A new line first closes the half one, so that only that one is lost.
+        let separator: &[u8] = if self.torn { b"\n" } else { b"" };
+        let written = self
+            .file
+            .write_all(separator)
+            .and_then(|()| self.file.write_all(lines))
+            .and_then(|()| self.file.sync_data());
+        self.torn = written.is_err();
+        if let Err(error) = written {
+            self.warn(&error);
+        }
+    }
+
+    /// The results matter more than the queue's memory of them: the work goes on.
+    fn warn(&self, error: &std::io::Error) {
+        tracing::warn!(%error, folder = %self.dir.path.display(), "the saved queue was not written");
+    }
+}
