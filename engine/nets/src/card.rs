@@ -15,6 +15,16 @@ pub enum Task {
     },
 }
 
+impl std::fmt::Display for Task {
+    /// Completes "a model that can …".
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Denoise => f.write_str("denoise"),
+            Self::Upscale { scale } => write!(f, "upscale \u{d7}{scale}"),
+        }
+    }
+}
+
 /// Where a model came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -56,4 +66,56 @@ pub struct ModelCard {
     pub quality: Vec<String>,
     /// What it does badly, one line each.
     pub limits: Vec<String>,
+}
+
+/// The part of a card that is written by hand: `card.toml`, or `[pack.card]` in `packs.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CardText {
+    /// See [`ModelCard::name`].
+    pub name: String,
+    /// See [`ModelCard::title`].
+    pub title: String,
+    /// See [`ModelCard::task`].
+    pub task: Task,
+    /// See [`ModelCard::summary`].
+    pub summary: String,
+    /// See [`ModelCard::source`].
+    pub source: String,
+    /// See [`ModelCard::license`].
+    pub license: String,
+    /// See [`ModelCard::parameters`].
+    pub parameters: u64,
+    /// See [`ModelCard::quality`].
+    pub quality: Vec<String>,
+    /// See [`ModelCard::limits`].
+    pub limits: Vec<String>,
+}
+
+impl CardText {
+    pub(crate) fn into_card(
+        self,
+        origin: Origin,
+        installed: bool,
+        bytes: u64,
+        sha256: String,
+    ) -> ModelCard {
+        let Self { name, title, task, summary, source, license, parameters, quality, limits } =
+            self;
+        ModelCard {
+            name,
+            title,
+            task,
+            origin,
+            installed,
+            summary,
+            source,
+            license,
+            parameters,
+            bytes,
+            sha256,
+            quality,
+            limits,
+        }
+    }
 }

@@ -1,6 +1,31 @@
 //! The networks: one file each, weights and tensors in, tensors out; and the library that finds
 //! them on this computer. Knows no picture file and no queue.
 
+mod architecture;
+mod built_in;
 mod card;
+mod convert;
+mod error;
+pub mod graph;
+mod imports;
+mod library;
+mod network;
+pub mod packs;
+mod python;
+mod reference;
+mod weights;
 
-pub use card::{ModelCard, Origin, Task};
+mod ct_srcnn;
+mod dn_resnet;
+mod ffdnet;
+mod span;
+
+#[cfg(test)]
+mod testing;
+
+pub use architecture::Architecture;
+pub use card::{CardText, ModelCard, Origin, Task};
+pub use error::{LoadError, LoadErrorKind, NetError};
+pub use library::{Library, LibraryConfig};
+pub use network::{Network, RunContext};
+pub use weights::{Tensor, Weights};

@@ -1,0 +1,196 @@
+//! The architectures this program knows, and the hyper-parameters a weight file may set.
+
+use std::collections::BTreeMap;
+
+use crate::card::Task;
+use crate::error::LoadError;
+use crate::graph::Graph;
+use crate::{ct_srcnn, dn_resnet, ffdnet, span};
+
+/// What a weight file's `__metadata__` says under `limpid.*`: which network, and how large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    /// `ffdnet`: see [`crate::ffdnet`].
+    FfdNet {
+        /// Feature maps.
+        channels: usize,
+        /// Convolutions.
+        layers: usize,
+    },
+    /// `span`: see [`crate::span`].
+    Span {
+        /// Feature maps.
+        channels: usize,
+        /// Enlargement.
+        scale: usize,
+    },
+    /// `dn-resnet`: see [`crate::dn_resnet`].
+    DnResNet {
+        /// Feature maps.
+        channels: usize,
+        /// Residual blocks.
+        blocks: usize,
+    },
+    /// `ct-srcnn`: see [`crate::ct_srcnn`].
+    CtSrcnn {
+        /// Feature maps.
+        channels: usize,
+        /// Residual blocks.
+        blocks: usize,
+        /// Enlargement.
+        scale: usize,
+    },
+}
+
+/// Hyper-parameters come from files: beyond these a network is refused before anything of its
+/// size is allocated.
+const MAX_CHANNELS: usize = 512;
+const MAX_DEPTH: usize = 64;
+const MAX_SCALE: usize = 4;
+
+impl Architecture {
+    /// Reads `limpid.arch` and the hyper-parameters that it needs.
+    ///
+    /// # Errors
+    /// An unknown name, a missing or unreadable number, or one out of bounds.
+    pub fn from_metadata(metadata: &BTreeMap<String, String>) -> Result<Self, LoadError> {
+        let number = |key: &str, range: std::ops::RangeInclusive<usize>| {
+            let text = metadata.get(&format!("limpid.{key}")).ok_or_else(|| {
+                LoadError::damaged(format!("the weight file does not say limpid.{key}"))
+            })?;
+            text.parse().ok().filter(|value| range.contains(value)).ok_or_else(|| {
+                LoadError::unsupported(format!(
+                    "limpid.{key} in the weight file is not a number from {} to {}",
+                    range.start(),
+                    range.end()
+                ))
+            })
+        };
+        let name = metadata.get("limpid.arch").ok_or_else(|| {
+            LoadError::unsupported("the weight file does not say which network it is for")
+        })?;
+        match name.as_str() {
+            "ffdnet" => Ok(Self::FfdNet {
+                channels: number("channels", 1..=MAX_CHANNELS)?,
+                layers: number("layers", 2..=MAX_DEPTH)?,
+            }),
+            "span" => Ok(Self::Span {
+                channels: number("channels", 1..=MAX_CHANNELS)?,
+                scale: number("scale", 2..=MAX_SCALE)?,
+            }),
+            "dn-resnet" => Ok(Self::DnResNet {
+                channels: number("channels", 1..=MAX_CHANNELS)?,
+                blocks: number("blocks", 1..=MAX_DEPTH)?,
+            }),
+            "ct-srcnn" => Ok(Self::CtSrcnn {
+                channels: number("channels", 1..=MAX_CHANNELS)?,
+                blocks: number("blocks", 1..=MAX_DEPTH)?,
+                scale: number("scale", 2..=MAX_SCALE)?,
+            }),
+            other => Err(LoadError::unsupported(format!(
+                "the weight file is for a network this program does not know, \"{}\"",
+                other.chars().take(40).collect::<String>().escape_default()
+            ))),
+        }
+    }
+
+    /// What [`Architecture::from_metadata`] reads.
+    #[must_use]
+    pub fn to_metadata(self) -> BTreeMap<String, String> {
+        let (name, numbers): (&str, Vec<(&str, usize)>) = match self {
+            Self::FfdNet { channels, layers } => {
+                ("ffdnet", vec![("channels", channels), ("layers", layers)])
+            }
+            Self::Span { channels, scale } => {
+                ("span", vec![("channels", channels), ("scale", scale)])
+            }
+            Self::DnResNet { channels, blocks } => {
+                ("dn-resnet", vec![("channels", channels), ("blocks", blocks)])
+            }
+            Self::CtSrcnn { channels, blocks, scale } => {
+                ("ct-srcnn", vec![("channels", channels), ("blocks", blocks), ("scale", scale)])
+            }
+        };
+        let mut metadata = BTreeMap::from([("limpid.arch".to_owned(), name.to_owned())]);
+        for (key, value) in numbers {
+            metadata.insert(format!("limpid.{key}"), value.to_string());
+        }
+        metadata
+    }
+
+    /// The layers.
+    ///
+    /// # Errors
+    /// A mistake in the description; hyper-parameters within the limits never make one.
+    pub fn graph(self) -> Result<Graph, LoadError> {
+        match self {
+            Self::FfdNet { channels, layers } => ffdnet::describe(channels, layers),
+            Self::Span { channels, scale } => span::describe(channels, scale),
+            Self::DnResNet { channels, blocks } => dn_resnet::describe(channels, blocks),
+            Self::CtSrcnn { channels, blocks, scale } => {
+                ct_srcnn::describe(channels, blocks, scale)
+            }
+        }
+        .map_err(|fault| LoadError::unsupported(format!("the network has {fault}")))
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn task(self) -> Task {
+        match self {
+            Self::FfdNet { .. } | Self::DnResNet { .. } => Task::Denoise,
+            Self::Span { scale, .. } | Self::CtSrcnn { scale, .. } => {
+                Task::Upscale { scale: scale as u32 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Architecture; 4] = [
+        Architecture::FfdNet { channels: 96, layers: 12 },
+        Architecture::Span { channels: 48, scale: 4 },
+        Architecture::DnResNet { channels: 64, blocks: 6 },
+        Architecture::CtSrcnn { channels: 48, blocks: 5, scale: 3 },
+    ];
+
+    #[test]
+    fn metadata_round_trips() {
+        for architecture in ALL {
+            let read = Architecture::from_metadata(&architecture.to_metadata()).unwrap();
+            assert_eq!(read, architecture);
+        }
+    }
+
+    #[test]
+    fn geometry_follows_from_the_layers() {
+        // (receptive radius, halo, align, scale): counted by hand from the papers' layer lists.
+        let wanted = [(24, 24, 8, 1), (21, 24, 4, 4), (28, 32, 8, 1), (12, 12, 4, 3)];
+        for (architecture, wanted) in ALL.into_iter().zip(wanted) {
+            let graph = architecture.graph().unwrap();
+            let found = (graph.radius(), graph.halo(), graph.align(), graph.scale());
+            assert_eq!(found, wanted, "{architecture:?}");
+            let scale = match architecture.task() {
+                Task::Denoise => 1,
+                Task::Upscale { scale } => scale,
+            };
+            assert_eq!(scale, graph.scale());
+        }
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused() {
+        for (key, value) in
+            [("channels", "100000"), ("blocks", "0"), ("blocks", "-1"), ("arch", "x")]
+        {
+            let mut metadata = ALL[2].to_metadata();
+            metadata.insert(format!("limpid.{key}"), value.to_owned());
+            assert!(Architecture::from_metadata(&metadata).is_err(), "{key} = {value}");
+            metadata.remove(&format!("limpid.{key}"));
+            assert!(Architecture::from_metadata(&metadata).is_err(), "no {key}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The models on this computer: built in, fetched as packs, imported.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use limpid_kernels::Cancel;
+
+use crate::card::{ModelCard, Origin, Task};
+use crate::error::{LoadError, LoadErrorKind};
+use crate::network::Network;
+use crate::packs::{self, FetchStep, Pack};
+use crate::weights::Weights;
+use crate::{built_in, imports};
+
+/// Among installed models of one task, "auto" takes the first of these.
+const PREFERRED: [&str; 3] = ["ffdnet-color", "span-x2", "span-x4"];
+
+/// Where models are kept. Folders that do not exist are empty, and made when first written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LibraryConfig {
+    /// Converted packs.
+    pub packs_dir: PathBuf,
+    /// Files the user imported.
+    pub imports_dir: PathBuf,
+}
+
+impl LibraryConfig {
+    /// The user's own folders; `LIMPID_PACKS_DIR` and `LIMPID_IMPORTS_DIR` name others.
+    #[must_use]
+    pub fn for_user() -> Self {
+        let data = directories::ProjectDirs::from("", "", "limpid")
+            .map_or_else(|| PathBuf::from("limpid-data"), |dirs| dirs.data_dir().to_owned());
+        let folder = |variable: &str, name: &str| {
+            std::env::var_os(variable).map_or_else(|| data.join(name), PathBuf::from)
+        };
+        Self {
+            packs_dir: folder("LIMPID_PACKS_DIR", "packs"),
+            imports_dir: folder("LIMPID_IMPORTS_DIR", "imports"),
+        }
+    }
+}
+
+/// Finds, checks, loads, fetches and imports models. Networks are loaded once and shared.
+#[derive(Debug)]
+pub struct Library {
+    config: LibraryConfig,
+    packs: Vec<Pack>,
+    built_in: Vec<ModelCard>,
+    loaded: Mutex<HashMap<String, Arc<Network>>>,
+}
+
+impl Library {
+    /// Looks at the folders; reads no weights yet.
+    ///
+    /// # Errors
+    /// A built-in card or the table of packs is faulty, which the tests of this crate exclude.
+    pub fn open(config: LibraryConfig) -> Result<Self, LoadError> {
+        Ok(Self {
+            config,
+            packs: packs::all()?,
+            built_in: built_in::ALL
+                .iter()
+                .map(built_in::BuiltIn::card)
+                .collect::<Result<_, _>>()?,
+            loaded: Mutex::default(),
+        })
+    }
+
+    /// All models: built in, packs whether installed or not, imports.
+    #[must_use]
+    pub fn models(&self) -> Vec<ModelCard> {
+        let mut cards = self.built_in.clone();
+        cards.extend(self.packs.iter().map(|pack| pack.card(&self.config.packs_dir)));
+        cards.extend(imports::cards(&self.config.imports_dir));
+        cards
+    }
+
+    /// The name of the model for `task`: `name` itself after a check that it is installed and does
+    /// this, or for "auto" the best one installed.
+    ///
+    /// # Errors
+    /// [`LoadErrorKind::NoModel`] when none does this task, or the named one does another (a
+    /// caller may then compose ×4 from ×2); [`LoadErrorKind::UnknownName`];
+    /// [`LoadErrorKind::NotInstalled`].
+    pub fn resolve(&self, task: Task, name: &str) -> Result<String, LoadError> {
+        let models = self.models();
+        if name == "auto" {
+            return models
+                .into_iter()
+                .filter(|card| card.installed && card.task == task)
+                .min_by_key(|card| rank(card))
+                .map(|card| card.name)
+                .ok_or_else(|| {
+                    LoadError::new(
+                        LoadErrorKind::NoModel,
+                        format!("no model that can {task} is on this computer"),
+                    )
+                });
+        }
+        let card =
+            models.into_iter().find(|card| card.name == name).ok_or_else(|| unknown(name))?;
+        if card.task != task {
+            return Err(LoadError::new(
+                LoadErrorKind::NoModel,
+                format!("the model {name} can {}, not {task}", card.task),
+            ));
+        }
+        if !card.installed {
+            return Err(not_installed(&card));
+        }
+        Ok(card.name)
+    }
+
+    /// The network called `name`, ready to run; loaded once, then shared.
+    ///
+    /// # Errors
+    /// Unknown, not installed, unreadable, or its hash or its tensors are not what they should be.
+    pub fn load(&self, name: &str) -> Result<Arc<Network>, LoadError> {
+        if let Some(network) = self.loaded().get(name) {
+            return Ok(Arc::clone(network));
+        }
+        let (card, weights) = self.read(name)?;
+        let network = Arc::new(Network::new(card, weights)?);
+        self.loaded().insert(name.to_owned(), Arc::clone(&network));
+        Ok(network)
+    }
+
+    /// Card and checked weights, past the cache.
+    fn read(&self, name: &str) -> Result<(ModelCard, Weights), LoadError> {
+        if let Some(index) = self.built_in.iter().position(|card| card.name == name) {
+            return Ok((
+                self.built_in[index].clone(),
+                Weights::read(built_in::ALL[index].weights)?,
+            ));
+        }
+        if let Some(pack) = self.packs.iter().find(|pack| pack.name() == name) {
+            let bytes = pack.check(&self.config.packs_dir)?;
+            let path = pack.path(&self.config.packs_dir);
+            let weights = Weights::read(&bytes).map_err(|error| error.at(&path))?;
+            return Ok((pack.card(&self.config.packs_dir), weights));
+        }
+        let card = imports::cards(&self.config.imports_dir)
+            .into_iter()
+            .find(|card| card.name == name)
+            .ok_or_else(|| unknown(name))?;
+        let bytes = imports::check(&self.config.imports_dir, &card)?;
+        let path = imports::weights_path(&self.config.imports_dir, name);
+        Ok((card, Weights::read(&bytes).map_err(|error| error.at(&path))?))
+    }
+
+    /// Checks a weight file the user has and copies it into the imports folder.
+    ///
+    /// # Errors
+    /// A pickle, an unknown architecture, tensors that do not fit it, an unreadable file, or a
+    /// folder that cannot be written.
+    pub fn import(&self, path: &Path) -> Result<ModelCard, LoadError> {
+        let taken: Vec<String> = self.models().into_iter().map(|card| card.name).collect();
+        imports::import(path, &self.config.imports_dir, |name| taken.iter().any(|t| t == name))
+    }
+
+    /// Reads every installed model again: its hash, its tensors. One result a model.
+    #[must_use]
+    pub fn verify(&self) -> Vec<(ModelCard, Result<(), LoadError>)> {
+        self.models()
+            .into_iter()
+            .filter(|card| card.installed)
+            .map(|card| {
+                let result = self.read(&card.name).map(|_| ());
+                (card, result)
+            })
+            .collect()
+    }
+
+    /// The packs this program knows.
+    #[must_use]
+    pub fn packs(&self) -> &[Pack] {
+        &self.packs
+    }
+
+    /// Brings the pack called `name` with the user's own package client; see [`Pack::fetch`].
+    ///
+    /// # Errors
+    /// As [`Pack::fetch`], or no pack has this name.
+    pub fn fetch(
+        &self,
+        name: &str,
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(FetchStep),
+    ) -> Result<ModelCard, LoadError> {
+        let pack =
+            self.packs.iter().find(|pack| pack.name() == name).ok_or_else(|| unknown(name))?;
+        pack.fetch(&self.config.packs_dir, cancel, progress)?;
+        self.loaded().remove(name);
+        Ok(pack.card(&self.config.packs_dir))
+    }
+
+    /// The cache is a map of finished networks: sound even after a panic elsewhere.
+    fn loaded(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Network>>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lower is better: the preferred packs, other packs, what is built in, what was imported.
+fn rank(card: &ModelCard) -> usize {
+    PREFERRED.iter().position(|name| *name == card.name).unwrap_or(match card.origin {
+        Origin::Pack => PREFERRED.len(),
+        Origin::BuiltIn => PREFERRED.len() + 1,
+        Origin::Imported => PREFERRED.len() + 2,
+    })
+}
+
+fn unknown(name: &str) -> LoadError {
+    LoadError::new(
+        LoadErrorKind::UnknownName,
+        format!("there is no model called \"{}\"", name.escape_debug()),
+    )
+}
+
+fn not_installed(card: &ModelCard) -> LoadError {
+    LoadError::new(
+        LoadErrorKind::NotInstalled,
+        format!("the model {} is not on this computer yet; fetch it first", card.name),
+    )
+}

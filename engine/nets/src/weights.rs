@@ -1,0 +1,332 @@
+//! The weight container: safetensors with `limpid.*` metadata, checked strictly.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use safetensors::tensor::TensorInfo;
+use safetensors::{Dtype, SafeTensors};
+use serde::Serialize;
+
+use crate::architecture::Architecture;
+use crate::error::LoadError;
+use crate::graph::Graph;
+
+/// Larger files are refused unread. The largest network within [`Architecture`]'s limits is
+/// larger, but none that would be useful on a CPU.
+pub(crate) const MAX_FILE_BYTES: u64 = 128 << 20;
+
+/// The header names some dozens of tensors; the parser's own limit of 100 MB would let a hostile
+/// file cost gigabytes of parsed JSON.
+const MAX_HEADER_BYTES: u64 = 1 << 20;
+
+/// One tensor, widened to `f32`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Lengths of its axes.
+    pub shape: Vec<usize>,
+    /// Values, last axis fastest.
+    pub data: Vec<f32>,
+}
+
+/// A network's tensors by name, exactly those its description asks for.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    architecture: Architecture,
+    tensors: HashMap<String, Tensor>,
+}
+
+impl Weights {
+    /// Reads a container and checks it against the architecture it names.
+    ///
+    /// # Errors
+    /// Not a container, an unknown architecture, a tensor missing, left over, of another shape or
+    /// type, or a value that is not finite.
+    pub fn read(bytes: &[u8]) -> Result<Self, LoadError> {
+        let (tensors, metadata) = parse(bytes)?;
+        let architecture = Architecture::from_metadata(&metadata)?;
+        let graph = architecture.graph()?;
+        Self::check(architecture, &graph, &tensors)
+    }
+
+    /// Takes the tensors that `graph` asks for.
+    fn check(
+        architecture: Architecture,
+        graph: &Graph,
+        file: &SafeTensors<'_>,
+    ) -> Result<Self, LoadError> {
+        let mut tensors = HashMap::new();
+        for (name, shape) in expected(graph) {
+            let view = file
+                .tensor(&name)
+                .map_err(|_| LoadError::damaged(format!("the weight file has no tensor {name}")))?;
+            if view.shape() != shape {
+                return Err(LoadError::damaged(format!(
+                    "tensor {name} in the weight file has shape {:?} where the network has {shape:?}",
+                    view.shape()
+                )));
+            }
+            let data = widen(view.dtype(), view.data()).ok_or_else(|| {
+                LoadError::unsupported(format!(
+                    "tensor {name} in the weight file is stored as {} where F16 or F32 is read",
+                    view.dtype()
+                ))
+            })?;
+            if data.iter().any(|value| !value.is_finite()) {
+                return Err(LoadError::damaged(format!(
+                    "tensor {name} in the weight file holds values that are not numbers"
+                )));
+            }
+            tensors.insert(name, Tensor { shape, data });
+        }
+        if file.len() != tensors.len() {
+            let left_over = file.names().into_iter().find(|name| !tensors.contains_key(*name));
+            return Err(LoadError::damaged(format!(
+                "the weight file has a tensor that the network does not, {}",
+                left_over
+                    .unwrap_or("unnamed")
+                    .chars()
+                    .take(60)
+                    .collect::<String>()
+                    .escape_default()
+            )));
+        }
+        Ok(Self { architecture, tensors })
+    }
+
+    /// Which network these are for.
+    #[must_use]
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    /// Kernel `[out, in, k, k]` of the convolution called `name`.
+    pub(crate) fn kernel(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(&format!("{name}.weight"))
+    }
+
+    /// Bias `[out]` of the convolution called `name`.
+    pub(crate) fn bias(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(&format!("{name}.bias"))
+    }
+}
+
+/// Reads only the metadata: `limpid.*` and whatever else the writer noted.
+pub(crate) fn metadata(bytes: &[u8]) -> Result<BTreeMap<String, String>, LoadError> {
+    parse(bytes).map(|(_, metadata)| metadata)
+}
+
+fn parse(bytes: &[u8]) -> Result<(SafeTensors<'_>, BTreeMap<String, String>), LoadError> {
+    let damaged = |why: &str| LoadError::damaged(format!("not a sound weight file: {why}"));
+    let header = bytes.first_chunk::<8>().map(|length| u64::from_le_bytes(*length));
+    match header {
+        None => return Err(damaged("it is too short")),
+        Some(length) if length > MAX_HEADER_BYTES => {
+            return Err(damaged("its header is too long"));
+        }
+        Some(_) => {}
+    }
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error.to_string()))?;
+    let (_, header) =
+        SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error.to_string()))?;
+    let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
+    Ok((tensors, metadata))
+}
+
+/// Names and shapes of the tensors a network needs.
+pub(crate) fn expected(graph: &Graph) -> Vec<(String, Vec<usize>)> {
+    graph
+        .convs()
+        .flat_map(|conv| {
+            let (k, name) = (conv.kernel, &conv.name);
+            [
+                (format!("{name}.weight"), vec![conv.output, conv.input, k, k]),
+                (format!("{name}.bias"), vec![conv.output]),
+            ]
+        })
+        .collect()
+}
+
+/// Little-endian values as `f32`; `None` for other types.
+fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+    match dtype {
+        Dtype::F32 => {
+            Some(bytes.as_chunks::<4>().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect())
+        }
+        Dtype::F16 => Some(
+            bytes
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .map(|chunk| half::f16::from_le_bytes(*chunk).to_f32())
+                .collect(),
+        ),
+        _ => None,
+    }
+}
+
+/// Reads a whole file that may be hostile: a plain file, of bounded size.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let io = |cause| LoadError::io("the weight file could not be read", path, cause);
+    let mut file = File::open(path).map_err(io)?;
+    let about = file.metadata().map_err(io)?;
+    if !about.is_file() {
+        return Err(LoadError::unsupported("this is not a file").at(path));
+    }
+    if about.len() > MAX_FILE_BYTES {
+        return Err(LoadError::unsupported(format!(
+            "the weight file is larger than {} MB",
+            MAX_FILE_BYTES >> 20
+        ))
+        .at(path));
+    }
+    let mut bytes = Vec::with_capacity(about.len() as usize);
+    // A file that grows while it is read stays within the limit.
+    file.by_ref().take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
+}
+
+/// A tensor to be written: name, type, shape, little-endian bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Stored {
+    pub(crate) name: String,
+    pub(crate) dtype: Dtype,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// All tensors of a plain safetensors file, unchecked against any network.
+pub(crate) fn read_tensors(bytes: &[u8]) -> Result<Vec<Stored>, LoadError> {
+    let (file, _) = parse(bytes)?;
+    Ok(file
+        .iter()
+        .map(|(name, view)| Stored {
+            name: name.to_owned(),
+            dtype: view.dtype(),
+            shape: view.shape().to_vec(),
+            bytes: view.data().to_vec(),
+        })
+        .collect())
+}
+
+/// One line of the header. Typed, so that its fields keep this order whatever features of the
+/// JSON library another crate switches on.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry<'a> {
+    Metadata(&'a BTreeMap<String, String>),
+    Tensor(TensorInfo),
+}
+
+/// A container's bytes. The same tensors and metadata always give the same bytes, so that a
+/// converted pack has one hash: metadata and tensors sorted by name, wide types first.
+pub(crate) fn write(
+    metadata: &BTreeMap<String, String>,
+    mut tensors: Vec<Stored>,
+) -> Result<Vec<u8>, LoadError> {
+    tensors.sort_by(|a, b| (b.dtype, &a.name).cmp(&(a.dtype, &b.name)));
+    let mut entries = BTreeMap::from([("__metadata__", Entry::Metadata(metadata))]);
+    let mut offset = 0;
+    for tensor in &tensors {
+        let end = offset + tensor.bytes.len();
+        let (dtype, shape) = (tensor.dtype, tensor.shape.clone());
+        let info = TensorInfo { dtype, shape, data_offsets: (offset, end) };
+        entries.insert(&tensor.name, Entry::Tensor(info));
+        offset = end;
+    }
+    let mut header = serde_json::to_string(&entries)
+        .map_err(|error| LoadError::damaged(format!("the weights cannot be written: {error}")))?;
+    while header.len() % 8 != 0 {
+        header.push(' ');
+    }
+    let mut bytes = Vec::with_capacity(8 + header.len() + offset);
+    bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(header.as_bytes());
+    for tensor in &tensors {
+        bytes.extend_from_slice(&tensor.bytes);
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, DN_RESNET};
+
+    #[test]
+    fn a_container_is_read_back_as_written() {
+        let bytes = testing::random_container(DN_RESNET, 7);
+        let weights = Weights::read(&bytes).unwrap();
+        assert_eq!(weights.architecture(), DN_RESNET);
+        assert_eq!(weights.kernel("head").unwrap().shape, [8, 12, 3, 3]);
+        assert_eq!(weights.bias("tail").unwrap().data.len(), 12);
+        assert_eq!(bytes, testing::random_container(DN_RESNET, 7), "writing is deterministic");
+    }
+
+    #[test]
+    fn half_precision_is_widened() {
+        let values = [0.5, -2.0, 65504.0].map(half::f16::from_f32);
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        assert_eq!(widen(Dtype::F16, &bytes).unwrap(), [0.5, -2.0, 65504.0]);
+        assert!(widen(Dtype::I32, &[0; 4]).is_none());
+    }
+
+    /// Rewrites a sound container's tensors.
+    fn altered(change: impl FnOnce(&mut Vec<Stored>)) -> Result<Weights, LoadError> {
+        let sound = testing::random_container(DN_RESNET, 7);
+        let mut tensors = read_tensors(&sound).unwrap();
+        tensors.sort_by(|a, b| a.name.cmp(&b.name));
+        change(&mut tensors);
+        Weights::read(&write(&DN_RESNET.to_metadata(), tensors).unwrap())
+    }
+
+    #[test]
+    fn whatever_does_not_fit_the_architecture_is_refused_in_words() {
+        let cases: [(&str, fn(&mut Vec<Stored>)); 5] = [
+            ("no tensor", |tensors| {
+                tensors.pop();
+            }),
+            ("the network does not", |tensors| {
+                let mut extra = tensors[0].clone();
+                extra.name = "extra".to_owned();
+                tensors.push(extra);
+            }),
+            ("shape", |tensors| tensors[0].shape = vec![tensors[0].bytes.len() / 4, 1]),
+            ("stored as I32", |tensors| tensors[0].dtype = Dtype::I32),
+            ("not numbers", |tensors| {
+                tensors[0].bytes[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+            }),
+        ];
+        assert!(altered(|_| ()).is_ok());
+        for (part, change) in cases {
+            let error = altered(change).unwrap_err().to_string();
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+
+    #[test]
+    fn truncation_anywhere_is_an_error() {
+        let bytes = testing::random_container(DN_RESNET, 7);
+        for tenth in 0..10 {
+            assert!(Weights::read(&bytes[..bytes.len() * tenth / 10]).is_err(), "{tenth}/10");
+        }
+        let mut long = u64::MAX.to_le_bytes().to_vec();
+        long.extend_from_slice(&bytes[8..]);
+        assert!(Weights::read(&long).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_hostile_header_never_panics(at in 0usize..600, value: u8) {
+            let mut bytes = testing::random_container(DN_RESNET, 7);
+            bytes[at] = value;
+            let _ = Weights::read(&bytes);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            proptest::prop_assert!(Weights::read(&bytes).is_err());
+        }
+    }
+}

