@@ -27,5 +27,6 @@ pub use architecture::Architecture;
 pub use card::{CardText, ModelCard, Origin, Task};
 pub use error::{LoadError, LoadErrorKind, NetError};
 pub use library::{Library, LibraryConfig};
-pub use network::{Network, RunContext};
+pub use limpid_kernels::RunContext;
+pub use network::Network;
 pub use weights::{Tensor, Weights};

@@ -1,21 +1,12 @@
 //! A loaded model: its card, its geometry, and a way to run it on a tile.
 
-use limpid_kernels::{Cancel, Planes, Pool};
+use limpid_kernels::{Planes, RunContext};
 
 use crate::card::ModelCard;
 use crate::error::{LoadError, NetError};
 use crate::graph::Graph;
 use crate::reference;
 use crate::weights::Weights;
-
-/// What a run needs besides its data: threads, and the flag that stops it.
-#[derive(Clone, Copy, Debug)]
-pub struct RunContext<'a> {
-    /// The threads that share the work. Their number never changes the result.
-    pub pool: &'a Pool,
-    /// Checked several times within each layer.
-    pub cancel: &'a Cancel,
-}
 
 /// A model ready to run, usable from several threads at once.
 #[derive(Debug)]

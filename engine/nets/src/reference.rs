@@ -1,10 +1,9 @@
 //! The plain executor: each layer by its definition, on planar tensors. Slow, short, and what the
 //! fast executors are tested against.
 
-use limpid_kernels::{Planes, ShapeError};
+use limpid_kernels::{Planes, RunContext, ShapeError};
 use rayon::prelude::*;
 
-use crate::RunContext;
 use crate::error::NetError;
 use crate::graph::{Activation, Conv, Graph, Op};
 use crate::weights::Weights;
