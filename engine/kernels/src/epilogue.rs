@@ -62,6 +62,9 @@ pub enum Residual<'a> {
     BeforeActivation(&'a Feature),
     /// `activation(x) + residual`.
     AfterActivation(&'a Feature),
+    /// `(x + residual) * (sigmoid(x) - 1/2)`: SPAN's attention without parameters (Wan et al.
+    /// 2024, section 3.2). The activation is not applied.
+    Attention(&'a Feature),
 }
 
 /// Work fused into the writing of an operator's result, in this order: bias (the operator's own),
@@ -107,8 +110,9 @@ impl<'a> Epilogue<'a> {
             let message = format!("{} slopes for {} channels", slopes.channels, shape[0]);
             return Err(ShapeError(message).into());
         }
-        if let Residual::BeforeActivation(feature) | Residual::AfterActivation(feature) =
-            self.residual
+        if let Residual::BeforeActivation(feature)
+        | Residual::AfterActivation(feature)
+        | Residual::Attention(feature) = self.residual
             && feature.shape() != shape
         {
             let message = format!("residual {:?} for output {shape:?}", feature.shape());
@@ -139,7 +143,12 @@ impl Writer<'_> {
             if let Residual::BeforeActivation(feature) = self.epilogue.residual {
                 x = x.add(S::load(feature.as_ptr().add(offset)));
             }
-            x = activate(x, &self.epilogue.activation, channel);
+            if let Residual::Attention(feature) = self.epilogue.residual {
+                let sum = x.add(S::load(feature.as_ptr().add(offset)));
+                x = sum.mul(x.sigmoid().add(S::splat(-0.5)));
+            } else {
+                x = activate(x, &self.epilogue.activation, channel);
+            }
             if let Residual::AfterActivation(feature) = self.epilogue.residual {
                 x = x.add(S::load(feature.as_ptr().add(offset)));
             }

@@ -247,14 +247,15 @@ fn the_epilogue_adds_activates_and_clamps_in_its_order() {
         for algorithm in [Algorithm::Direct, Algorithm::Winograd] {
             let conv = Conv2d::with(&spec, &weight, Some(&bias), algorithm, isa).unwrap();
             for (activation, function) in &activations {
-                for place in 0..3 {
+                for place in 0..4 {
                     for clamp in [None, Some((-0.5, 0.75))] {
                         let epilogue = Epilogue {
                             activation: *activation,
                             residual: match place {
                                 0 => Residual::None,
                                 1 => Residual::BeforeActivation(&residual),
-                                _ => Residual::AfterActivation(&residual),
+                                2 => Residual::AfterActivation(&residual),
+                                _ => Residual::Attention(&residual),
                             },
                             clamp,
                         };
@@ -265,7 +266,10 @@ fn the_epilogue_adds_activates_and_clamps_in_its_order() {
                                 let r = f64::from(other.data()[i]);
                                 let before = if place == 1 { r } else { 0.0 };
                                 let after = if place == 2 { r } else { 0.0 };
-                                let y = function(x + before, i / (11 * 13)) + after;
+                                let y = match place {
+                                    3 => (x + r) * (sigmoid(x) - 0.5),
+                                    _ => function(x + before, i / (11 * 13)) + after,
+                                };
                                 clamp.map_or(y, |(low, high)| y.clamp(low.into(), high.into()))
                             })
                             .collect();

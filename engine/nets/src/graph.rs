@@ -266,7 +266,7 @@ impl Builder {
         kernel: usize,
     ) -> Value {
         let from = self.derive(x);
-        if kernel % 2 == 0 {
+        if kernel.is_multiple_of(2) {
             self.fail(format!("a kernel of even side {kernel}"));
         }
         let conv = Conv { name: name.into(), input: from.channels, output, kernel };
@@ -347,7 +347,7 @@ impl Builder {
     /// `[s^2 C, H, W]` to `[C, s H, s W]`.
     pub fn pixel_shuffle(&mut self, x: Value, s: usize) -> Value {
         let from = self.derive(x);
-        if from.channels % (s * s) != 0 {
+        if !from.channels.is_multiple_of(s * s) {
             self.fail(format!("a shuffle by {s} of {} channels", from.channels));
         }
         self.push(Node {

@@ -89,7 +89,7 @@ impl Library {
             return models
                 .into_iter()
                 .filter(|card| card.installed && card.task == task)
-                .min_by_key(|card| rank(card))
+                .min_by_key(rank)
                 .map(|card| card.name)
                 .ok_or_else(|| {
                     LoadError::new(
