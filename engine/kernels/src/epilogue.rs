@@ -131,49 +131,66 @@ pub(crate) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// The finished value for output element `offset` (in the padded layout) of channel `channel`.
+    /// The finished values for output elements `offset`, `offset + step`, ... (in the padded
+    /// layout), all of channel `channel`. Several at once, so that the choices are made once.
     ///
     /// # Safety
-    /// Both point at a whole vector inside the output's shape that the writer was made for.
+    /// All point at a whole vector inside the output's shape that the writer was made for.
     #[inline(always)]
-    pub(crate) unsafe fn finish<S: Simd>(&self, sum: S, channel: usize, offset: usize) -> S {
-        // SAFETY: the caller's promise; residual and slopes were checked to have that shape.
-        unsafe {
-            let mut x = sum.add(S::load(self.bias.as_ptr().add(channel)));
-            if let Residual::BeforeActivation(feature) = self.epilogue.residual {
-                x = x.add(S::load(feature.as_ptr().add(offset)));
-            }
-            if let Residual::Attention(feature) = self.epilogue.residual {
-                let sum = x.add(S::load(feature.as_ptr().add(offset)));
-                x = sum.mul(x.sigmoid().add(S::splat(-0.5)));
-            } else {
-                x = activate(x, &self.epilogue.activation, channel);
-            }
-            if let Residual::AfterActivation(feature) = self.epilogue.residual {
-                x = x.add(S::load(feature.as_ptr().add(offset)));
-            }
-            if let Some((low, high)) = self.epilogue.clamp {
-                x = x.max(S::splat(low)).min(S::splat(high));
-            }
-            x
+    pub(crate) unsafe fn finish<S: Simd, const N: usize>(
+        &self,
+        sums: [S; N],
+        channel: usize,
+        offset: usize,
+        step: usize,
+    ) -> [S; N] {
+        let others = |feature: &Feature, x: [S; N]| -> [S; N] {
+            // SAFETY: the caller's promise; the residual was checked to have the output's shape.
+            let other = |i: usize| unsafe { S::load(feature.as_ptr().add(offset + i * step)) };
+            std::array::from_fn(|i| x[i].add(other(i)))
+        };
+        // SAFETY: the caller's promise; the bias is padded like a pixel.
+        let bias = unsafe { S::load(self.bias.as_ptr().add(channel)) };
+        let mut x = sums.map(|sum| sum.add(bias));
+        if let Residual::BeforeActivation(feature) = self.epilogue.residual {
+            x = others(feature, x);
         }
+        if let Residual::Attention(feature) = self.epilogue.residual {
+            let gates = x.map(|x| x.sigmoid().add(S::splat(-0.5)));
+            let joined = others(feature, x);
+            x = std::array::from_fn(|i| joined[i].mul(gates[i]));
+        } else {
+            // SAFETY: the caller's promise; slopes were checked against the output's channels.
+            x = unsafe { activate(x, &self.epilogue.activation, channel) };
+        }
+        if let Residual::AfterActivation(feature) = self.epilogue.residual {
+            x = others(feature, x);
+        }
+        if let Some((low, high)) = self.epilogue.clamp {
+            x = x.map(|x| x.max(S::splat(low)).min(S::splat(high)));
+        }
+        x
     }
 }
 
 /// # Safety
 /// `channel` starts a whole vector inside the shape the activation was checked against.
 #[inline(always)]
-pub(crate) unsafe fn activate<S: Simd>(x: S, activation: &Activation<'_>, channel: usize) -> S {
-    let leak = |slope: S| x.min(S::zero()).mul_add(slope, x.max(S::zero()));
+pub(crate) unsafe fn activate<S: Simd, const N: usize>(
+    x: [S; N],
+    activation: &Activation<'_>,
+    channel: usize,
+) -> [S; N] {
+    let leak = |slope: S| x.map(|x| x.min(S::zero()).mul_add(slope, x.max(S::zero())));
     match activation {
         Activation::None => x,
-        Activation::Relu => x.max(S::zero()),
+        Activation::Relu => x.map(|x| x.max(S::zero())),
         Activation::LeakyRelu(slope) => leak(S::splat(*slope)),
         // SAFETY: the caller's promise; slopes are padded like pixels.
         Activation::PRelu(slopes) => leak(unsafe { S::load(slopes.as_ptr().add(channel)) }),
-        Activation::Silu => x.mul(x.sigmoid()),
-        Activation::Sigmoid => x.sigmoid(),
+        Activation::Silu => x.map(|x| x.mul(x.sigmoid())),
+        Activation::Sigmoid => x.map(S::sigmoid),
         // tanh(x) = 2 sigmoid(2 x) - 1
-        Activation::Tanh => x.add(x).sigmoid().mul_add(S::splat(2.0), S::splat(-1.0)),
+        Activation::Tanh => x.map(|x| x.add(x).sigmoid().mul_add(S::splat(2.0), S::splat(-1.0))),
     }
 }

@@ -3,51 +3,61 @@
 use crate::aligned::AlignedBuf;
 use crate::simd::{Isa, Simd};
 
-/// `c[m][n] = sum over taps, k of a[m][tap + k] * b[tap][k][n]` for a block of rows `m` and of
-/// output channels `n`; how many of each depends on the vector type (`Simd::rows`).
+/// `c[m][n] = sum over taps, k of a[m][tap][k] * b[tap][k][n]` for a block of rows `m` and of
+/// output channels `n`; how many of each depends on the vector type ([`Simd::rows`]).
 ///
 /// # Safety of running it
-/// With `rows` and `nr` of the micro-kernel: `a + m * row_stride + tap + k` is readable for all
-/// `m < rows`, `b` holds `taps.len() * depth * nr` vectors, and `c + m * c_stride` has room for
-/// `nr` vectors.
-pub(crate) struct Micro<'a> {
+/// With `rows` and `nr` of the micro-kernel: `a + m * row_stride + (offset of the tap) + k` is
+/// readable for all `m < rows`, `b` holds `nr` vectors for each `k` of each tap, and
+/// `c + m * c_row + n * c_vector` has room for a vector for all `m < rows` and `n < nr`.
+pub(crate) struct Micro {
     pub(crate) a: *const f32,
     /// Values from one row of `a` to the next.
     pub(crate) row_stride: usize,
-    /// Where each tap starts, relative to its row.
-    pub(crate) taps: &'a [usize],
-    /// Input channels.
+    /// Taps as a grid, rows of taps first.
+    pub(crate) taps: [usize; 2],
+    /// Values from one row of taps to the next, and from one tap to the next.
+    pub(crate) tap_stride: [usize; 2],
+    /// Input channels of a tap.
     pub(crate) depth: usize,
+    /// Input channels of the last tap.
+    pub(crate) last_depth: usize,
     pub(crate) b: *const f32,
     pub(crate) c: *mut f32,
     /// Values from one row of `c` to the next.
-    pub(crate) c_stride: usize,
+    pub(crate) c_row: usize,
+    /// Values from one vector of output channels to the next.
+    pub(crate) c_vector: usize,
 }
 
 /// # Safety
 /// See [`Micro`].
 #[inline(always)]
-pub(crate) unsafe fn micro<S: Simd, const ROWS: usize, const NR: usize>(job: &Micro<'_>) {
+pub(crate) unsafe fn micro<S: Simd, const ROWS: usize, const NR: usize>(job: &Micro) {
     // SAFETY: the caller's promise bounds every pointer below.
     unsafe {
         let mut sums = [[S::zero(); NR]; ROWS];
         let mut b = job.b;
-        for &tap in job.taps {
-            let a = job.a.add(tap);
-            for k in 0..job.depth {
-                let weights: [S; NR] = std::array::from_fn(|n| S::load(b.add(n * S::LANES)));
-                for m in 0..ROWS {
-                    let value = S::splat(*a.add(m * job.row_stride + k));
-                    for n in 0..NR {
-                        sums[m][n] = value.mul_add(weights[n], sums[m][n]);
+        for ty in 0..job.taps[0] {
+            for tx in 0..job.taps[1] {
+                let is_last = ty + 1 == job.taps[0] && tx + 1 == job.taps[1];
+                let depth = if is_last { job.last_depth } else { job.depth };
+                let a = job.a.add(ty * job.tap_stride[0] + tx * job.tap_stride[1]);
+                for k in 0..depth {
+                    let weights: [S; NR] = std::array::from_fn(|n| S::load(b.add(n * S::LANES)));
+                    for m in 0..ROWS {
+                        let value = S::splat(*a.add(m * job.row_stride + k));
+                        for n in 0..NR {
+                            sums[m][n] = value.mul_add(weights[n], sums[m][n]);
+                        }
                     }
+                    b = b.add(NR * S::LANES);
                 }
-                b = b.add(NR * S::LANES);
             }
         }
         for m in 0..ROWS {
             for n in 0..NR {
-                sums[m][n].store(job.c.add(m * job.c_stride + n * S::LANES));
+                sums[m][n].store(job.c.add(m * job.c_row + n * job.c_vector));
             }
         }
     }

@@ -101,7 +101,8 @@ impl Task for Row<'_> {
                 // SAFETY: the pixel lies in this block's row of the output.
                 unsafe {
                     let offset = (row * width + x) * pixel + c;
-                    writer.finish(sum, c, offset).store(output.get().add(offset));
+                    let [value] = writer.finish([sum], c, offset, 0);
+                    value.store(output.get().add(offset));
                 }
             }
         }

@@ -29,9 +29,10 @@ struct Plan<'a> {
     width: usize,
     /// Input and output as one long row: a 1 x 1 kernel needs no borders.
     rows_are_one: bool,
-    /// Offsets of the taps from the first, in the input and in a patch.
-    input_taps: Vec<usize>,
-    patch_taps: Vec<usize>,
+    /// Values from one row of taps to the next and from one tap to the next, in the input and in
+    /// a patch.
+    input_taps: [usize; 2],
+    patch_taps: [usize; 2],
     /// Columns of a patch.
     span: usize,
     /// Values of a row of sums; the last group's padding may reach over the channels.
@@ -71,11 +72,7 @@ impl Weights {
     ) -> Result<(), KernelError> {
         let pixel = input.pixel_stride();
         let span = (MAX_ROWS - 1) * spec.stride[1] + (spec.kernel[1] - 1) * spec.dilation[1] + 1;
-        let taps = |row: usize, column: usize| -> Vec<usize> {
-            let one =
-                |ky: usize| (0..spec.kernel[1]).map(move |kx| (ky * row + kx * column) * pixel);
-            (0..spec.kernel[0]).flat_map(one).collect()
-        };
+        let taps = |row: usize| [row * pixel, spec.dilation[1] * pixel];
         let rows_are_one = spec.kernel == [1, 1]
             && spec.stride == [1, 1]
             && spec.padding == super::Padding::default();
@@ -91,8 +88,8 @@ impl Weights {
             height,
             width,
             rows_are_one,
-            input_taps: taps(spec.dilation[0] * input.width(), spec.dilation[1]),
-            patch_taps: taps(span, spec.dilation[1]),
+            input_taps: taps(spec.dilation[0] * input.width()),
+            patch_taps: taps(span),
             span,
             sums_stride: padded(spec.out_channels) + padded(spec.out_channels / spec.groups),
             writer,
@@ -141,13 +138,13 @@ impl Task for Block<'_> {
             let left = (x * spec.stride[1]) as isize - spec.padding.left as isize;
             let last = left + ((MAX_ROWS - 1) * spec.stride[1] + reach[1]) as isize;
             let inside = rows_inside && left >= 0 && last < in_width as isize;
-            let (a, taps) = if inside {
+            let (a, tap_stride) = if inside {
                 let start = (top as usize * in_width + left as usize) * pixel;
                 // SAFETY: the pixel lies inside the input.
-                (unsafe { plan.input.as_ptr().add(start) }, &plan.input_taps)
+                (unsafe { plan.input.as_ptr().add(start) }, plan.input_taps)
             } else {
                 copy_patch(plan, patch, top, left, in_height, in_width);
-                (patch.as_ptr(), &plan.patch_taps)
+                (patch.as_ptr(), plan.patch_taps)
             };
             for (group, packed) in plan.weights.groups.iter().enumerate() {
                 for &panel in &packed.panels {
@@ -160,11 +157,14 @@ impl Task for Block<'_> {
                             &Micro {
                                 a: a.add(group * packed.depth),
                                 row_stride: spec.stride[1] * pixel,
-                                taps,
+                                taps: spec.kernel,
+                                tap_stride,
                                 depth: packed.depth,
+                                last_depth: packed.depth,
                                 b: packed.slice::<S>(panel, 0),
                                 c: sums.as_mut_ptr().add(c),
-                                c_stride: plan.sums_stride,
+                                c_row: plan.sums_stride,
+                                c_vector: S::LANES,
                             },
                         );
                     }
@@ -176,7 +176,7 @@ impl Task for Block<'_> {
                     unsafe {
                         let offset = (row * plan.width + x + m) * out_pixel + c;
                         let sum = S::load(sums.as_ptr().add(m * plan.sums_stride + c));
-                        let value = plan.writer.finish(sum, c, offset);
+                        let [value] = plan.writer.finish([sum], c, offset, 0);
                         value.store(output.get().add(offset));
                     }
                 }

@@ -21,6 +21,9 @@ const POINTS: usize = PATCH * PATCH;
 /// Tiles of one block of work: a multiple of every micro-kernel's rows, and small enough that a
 /// block's transformed inputs and outputs stay in the second-level cache beside the weights.
 const BLOCK: usize = 24;
+/// Vectors from one point to the next in the scratch, one more than needed: points a power of two
+/// apart would share cache sets.
+const SLOTS: usize = BLOCK + 1;
 
 const SQRT_2: f32 = std::f32::consts::SQRT_2;
 const SQRT_HALF: f32 = std::f32::consts::FRAC_1_SQRT_2;
@@ -40,12 +43,11 @@ struct Plan<'a> {
     width: usize,
     /// Tiles in a row of tiles.
     tiles_x: usize,
-    /// Values from one point's tiles to the next point's, for inputs and for outputs.
-    in_stride: usize,
-    out_stride: usize,
     writer: Writer<'a>,
 }
 
+/// A block of tiles. The scratch holds transformed tiles as `[vector of channels][point][slot]`: the
+/// matrix product reads a point's tiles as one run, and all distances are known when compiling.
 struct Block<'a> {
     plan: &'a Plan<'a>,
     output: SharedMut,
@@ -130,20 +132,10 @@ impl Weights {
         let (height, width) = (output.height(), output.width());
         let tiles_x = width.div_ceil(TILE);
         let tiles = height.div_ceil(TILE) * tiles_x;
-        let widest = self.packed.panels.iter().map(|p| p.nr * isa.lanes()).max().unwrap_or(0);
-        let plan = Plan {
-            spec,
-            packed: &self.packed,
-            input,
-            height,
-            width,
-            tiles_x,
-            // one line more than needed: strides of a power of two would share cache sets
-            in_stride: BLOCK * input.pixel_stride() + 16,
-            out_stride: BLOCK * widest + 16,
-            writer,
-        };
-        let scratch = POINTS * (plan.in_stride + plan.out_stride + input.pixel_stride());
+        let widest = self.packed.panels.iter().map(|p| p.nr).max().unwrap_or(0);
+        let plan = Plan { spec, packed: &self.packed, input, height, width, tiles_x, writer };
+        let scratch = POINTS * SLOTS * (input.pixel_stride() + widest * isa.lanes())
+            + POINTS * input.pixel_stride();
         let shared = output.shared_mut();
         cx.for_each_block(tiles.div_ceil(BLOCK), scratch, |block, scratch| {
             let tiles = block * BLOCK..((block + 1) * BLOCK).min(tiles);
@@ -159,8 +151,9 @@ impl Task for Block<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let Self { plan, output, tiles, scratch } = self;
-        let (inputs, rest) = scratch.split_at_mut(POINTS * plan.in_stride);
-        let (outputs, patch) = rest.split_at_mut(POINTS * plan.out_stride);
+        let vectors = plan.packed.depth.div_ceil(S::LANES);
+        let (inputs, rest) = scratch.split_at_mut(POINTS * SLOTS * plan.input.pixel_stride());
+        let (patch, outputs) = rest.split_at_mut(POINTS * plan.input.pixel_stride());
         for (slot, tile) in tiles.clone().enumerate() {
             // SAFETY: the scratch holds `BLOCK` slots.
             unsafe { load_tile::<S>(plan, tile, slot, inputs, patch) }
@@ -171,18 +164,20 @@ impl Task for Block<'_> {
                     // SAFETY: `BLOCK` is a multiple of the rows, so that rows past the last tile
                     // still lie in the scratch; what they compute is not used.
                     unsafe {
-                        let pixel = plan.input.pixel_stride();
-                        let width = panel.nr * S::LANES;
+                        let at = (point * SLOTS + slot) * S::LANES;
                         S::micro(
                             panel.nr,
                             &Micro {
-                                a: inputs.as_ptr().add(point * plan.in_stride + slot * pixel),
-                                row_stride: pixel,
-                                taps: &[0],
-                                depth: plan.packed.depth,
+                                a: inputs.as_ptr().add(at),
+                                row_stride: S::LANES,
+                                taps: [1, vectors],
+                                tap_stride: [0, POINTS * SLOTS * S::LANES],
+                                depth: S::LANES,
+                                last_depth: plan.packed.depth - (vectors - 1) * S::LANES,
                                 b: plan.packed.slice::<S>(panel, point),
-                                c: outputs.as_mut_ptr().add(point * plan.out_stride + slot * width),
-                                c_stride: width,
+                                c: outputs.as_mut_ptr().add(at),
+                                c_row: S::LANES,
+                                c_vector: POINTS * SLOTS * S::LANES,
                             },
                         );
                     }
@@ -192,8 +187,7 @@ impl Task for Block<'_> {
                 for n in 0..panel.nr {
                     // SAFETY: the slot's sums were written above; the tile is this block's own.
                     unsafe {
-                        let at = (slot * panel.nr + n) * S::LANES;
-                        let sums = outputs.as_ptr().add(at);
+                        let sums = outputs.as_ptr().add((n * POINTS * SLOTS + slot) * S::LANES);
                         store_tile::<S>(plan, tile, sums, panel.channel + n * S::LANES, output);
                     }
                 }
@@ -205,7 +199,7 @@ impl Task for Block<'_> {
 /// Transforms the inputs of `tile` into its slot of the scratch.
 ///
 /// # Safety
-/// `inputs` holds `POINTS` strides with room for the slot, `patch` one pixel for each point.
+/// `inputs` holds the slot for every vector of channels, `patch` one pixel for each point.
 #[inline(always)]
 unsafe fn load_tile<S: Simd>(
     plan: &Plan<'_>,
@@ -227,11 +221,19 @@ unsafe fn load_tile<S: Simd>(
         copy_patch(plan.input, patch, top, left);
         (&*patch, PATCH * pixel)
     };
-    for c in (0..pixel).step_by(S::LANES) {
+    for c in (0..plan.spec.in_channels).step_by(S::LANES) {
         // SAFETY: 6 x 6 pixels from `from` on lie inside the input or the patch, and `c` starts a
         // whole vector of a pixel; the slot lies inside `inputs`.
         unsafe {
             let source = from.as_ptr().add(c);
+            let target = inputs.as_mut_ptr().add(c * POINTS * SLOTS + slot * S::LANES);
+            if inside {
+                // the columns that are new two tiles further, while this tile keeps the core busy
+                let ahead = source.wrapping_add((PATCH + TILE) * pixel);
+                for i in 0..PATCH * TILE {
+                    S::prefetch(ahead.wrapping_add(i / TILE * row_stride + i % TILE * pixel));
+                }
+            }
             let mut columns = [[S::zero(); PATCH]; PATCH];
             for x in 0..PATCH {
                 let column: [S; PATCH] =
@@ -241,9 +243,7 @@ unsafe fn load_tile<S: Simd>(
             for y in 0..PATCH {
                 let row = transform_input(std::array::from_fn(|x| columns[x][y]));
                 for x in 0..PATCH {
-                    let point = y * PATCH + x;
-                    let to = point * plan.in_stride + slot * pixel + c;
-                    row[x].store(inputs.as_mut_ptr().add(to));
+                    row[x].store(target.add((y * PATCH + x) * SLOTS * S::LANES));
                 }
             }
         }
@@ -269,7 +269,7 @@ fn copy_patch(input: &Feature, patch: &mut [f32], top: isize, left: isize) {
 /// Transforms one vector of channels of `tile` back and writes what lies inside the output.
 ///
 /// # Safety
-/// `sums` points at a vector for each point, `out_stride` apart; no one else writes this tile.
+/// `sums` points at a vector for each point, `SLOTS` apart; no one else writes this tile.
 #[inline(always)]
 unsafe fn store_tile<S: Simd>(
     plan: &Plan<'_>,
@@ -285,14 +285,29 @@ unsafe fn store_tile<S: Simd>(
         let mut columns = [[S::zero(); TILE]; PATCH];
         for x in 0..PATCH {
             columns[x] = transform_output(std::array::from_fn(|y| {
-                S::load(sums.add((y * PATCH + x) * plan.out_stride))
+                S::load(sums.add((y * PATCH + x) * SLOTS * S::LANES))
             }));
+        }
+        let count = TILE.min(plan.width - left);
+        let first = output.get().wrapping_add((top * plan.width + left) * pixel + channel);
+        for i in 0..TILE * TILE {
+            let x = 2 * TILE + i % TILE;
+            S::prefetch_to_write(first.wrapping_add((i / TILE * plan.width + x) * pixel));
         }
         for y in 0..TILE.min(plan.height - top) {
             let row = transform_output(std::array::from_fn(|x| columns[x][y]));
-            for (x, sum) in row.into_iter().enumerate().take(plan.width - left) {
-                let offset = ((top + y) * plan.width + left + x) * pixel + channel;
-                plan.writer.finish(sum, channel, offset).store(output.get().add(offset));
+            let offset = ((top + y) * plan.width + left) * pixel + channel;
+            if count == TILE {
+                let row = plan.writer.finish(row, channel, offset, pixel);
+                for x in 0..TILE {
+                    row[x].store(output.get().add(offset + x * pixel));
+                }
+            } else {
+                for x in 0..count {
+                    let offset = offset + x * pixel;
+                    let [value] = plan.writer.finish([row[x]], channel, offset, 0);
+                    value.store(output.get().add(offset));
+                }
             }
         }
     }

@@ -81,11 +81,19 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn prefetch(address: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
+    #[inline(always)]
+    fn prefetch_to_write(address: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(address.cast()) }
+    }
+    #[inline(always)]
     fn rows(_nr: usize) -> usize {
         6
     }
     #[inline(always)]
-    unsafe fn micro(nr: usize, job: &Micro<'_>) {
+    unsafe fn micro(nr: usize, job: &Micro) {
         unsafe {
             match nr {
                 1 => micro::<Self, 6, 1>(job),

@@ -76,6 +76,14 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn prefetch(address: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
+    #[inline(always)]
+    fn prefetch_to_write(address: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(address.cast()) }
+    }
+    #[inline(always)]
     fn rows(nr: usize) -> usize {
         match nr {
             1 | 2 => 12,
@@ -84,7 +92,7 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
-    unsafe fn micro(nr: usize, job: &Micro<'_>) {
+    unsafe fn micro(nr: usize, job: &Micro) {
         unsafe {
             match nr {
                 1 => micro::<Self, 12, 1>(job),

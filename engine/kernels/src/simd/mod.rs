@@ -42,13 +42,20 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// 2 to the power of a whole number in -126..=127.
     fn exp2_whole(self) -> Self;
 
+    /// Asks for the cache line at `address`, which may lie anywhere.
+    #[inline(always)]
+    fn prefetch(_address: *const f32) {}
+    /// Likewise, for a line that will be written whole.
+    #[inline(always)]
+    fn prefetch_to_write(_address: *const f32) {}
+
     /// Rows of the micro-kernel that holds `nr` vectors of output channels.
     fn rows(nr: usize) -> usize;
     /// Runs that micro-kernel.
     ///
     /// # Safety
     /// See [`Micro`].
-    unsafe fn micro(nr: usize, job: &Micro<'_>);
+    unsafe fn micro(nr: usize, job: &Micro);
 
     #[inline(always)]
     fn zero() -> Self {

@@ -84,7 +84,7 @@ impl Simd for Neon {
         6
     }
     #[inline(always)]
-    unsafe fn micro(nr: usize, job: &Micro<'_>) {
+    unsafe fn micro(nr: usize, job: &Micro) {
         unsafe {
             match nr {
                 1 => micro::<Self, 6, 1>(job),

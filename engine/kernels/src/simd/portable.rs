@@ -78,7 +78,7 @@ impl Simd for Portable {
         6
     }
     #[inline(always)]
-    unsafe fn micro(nr: usize, job: &Micro<'_>) {
+    unsafe fn micro(nr: usize, job: &Micro) {
         // SAFETY: the caller's promise.
         unsafe {
             match nr {
