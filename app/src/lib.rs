@@ -1,3 +1,4 @@
 //! Limpid's window and command line. Knows the engine, no network and no pixels.
 
+pub mod canvas;
 pub mod window;

@@ -2,7 +2,7 @@
 
 mod command;
 mod icon;
-mod theme;
+pub(crate) mod theme;
 
 use std::path::PathBuf;
 
