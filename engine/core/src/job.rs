@@ -271,9 +271,9 @@ mod tests {
         }
         fs::create_dir(root.join("x.jpg")).unwrap();
         let flat = expand(&job(&[root], false), &Cancel::new()).unwrap();
-        assert_eq!(names(root, &flat), ["img02.png", "img2.JPG", "img10.jpg", "x.jpg"]);
+        assert_eq!(names(root, &flat), ["img2.JPG", "img02.png", "img10.jpg", "x.jpg"]);
         let deep = expand(&job(&[root], true), &Cancel::new()).unwrap();
-        assert_eq!(names(root, &deep), ["img02.png", "img2.JPG", "img10.jpg", "b/c.tif"]);
+        assert_eq!(names(root, &deep), ["img2.JPG", "img02.png", "img10.jpg", "b/c.tif"]);
         assert_eq!(deep[3].below, Path::new("b"));
     }
 

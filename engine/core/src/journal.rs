@@ -368,3 +368,159 @@ impl Writer {
         tracing::warn!(%error, folder = %self.dir.path.display(), "the saved queue was not written");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{ItemId, JobId};
+    use crate::job::{Destination, Found, Job};
+    use crate::recipe::Recipe;
+    use crate::record::{StoredItem, StoredJob, StoredPath};
+    use proptest::prelude::*;
+
+    const ITEM: ItemId = ItemId { job: JobId(3), index: 0 };
+
+    fn records() -> Vec<Record> {
+        let job = Job {
+            inputs: vec!["/in/ä b.jpg".into()],
+            recursive: false,
+            recipe: Recipe::new([]),
+            destination: Destination::Recipe,
+        };
+        let found = Found { input: "/in/ä b.jpg".into(), below: PathBuf::new() };
+        let output = || StoredPath("/out/ä b.jpg".into());
+        vec![
+            Record::Queue { version: 1, next_job: 3 },
+            Record::Job { job: JobId(3), spec: StoredJob::new(&job) },
+            Record::Items { job: JobId(3), items: vec![StoredItem::new(0, &found)] },
+            Record::Sealed { job: JobId(3), count: 1 },
+            Record::Started { item: ITEM, output: output() },
+            Record::Committing { item: ITEM, before: None },
+            Record::Done {
+                item: ITEM,
+                output: output(),
+                seconds: 0.25,
+                notes: vec!["x\ny".into()],
+            },
+        ]
+    }
+
+    fn lines(records: &[Record]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        records.iter().for_each(|record| write_line(&mut bytes, record).unwrap());
+        bytes
+    }
+
+    fn queue_of(records: &[Record]) -> Queue {
+        let mut queue = Queue::default();
+        records.iter().cloned().for_each(|record| queue.apply(record));
+        queue
+    }
+
+    #[test]
+    fn a_journal_cut_at_any_byte_gives_the_records_before_the_cut() {
+        let records = records();
+        let bytes = lines(&records);
+        let ends: Vec<usize> =
+            (0..=records.len()).map(|count| lines(&records[..count]).len()).collect();
+        for cut in 0..=bytes.len() {
+            let whole = ends.iter().filter(|end| **end <= cut).count() - 1;
+            let replay = replay(&bytes[..cut]).unwrap();
+            assert_eq!(replay.queue, queue_of(&records[..whole]), "cut at {cut}");
+            assert_eq!(replay.damaged_lines, usize::from(ends[whole] != cut), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_costs_its_line_alone() {
+        let records = records();
+        let bytes = lines(&records);
+        let last_line = lines(&records[..records.len() - 1]).len();
+        for at in last_line..bytes.len() - 1 {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            let replay = replay(&damaged[..]).unwrap();
+            // A flip that makes a line end gives two damaged lines.
+            assert!((1..=2).contains(&replay.damaged_lines), "byte {at}");
+            assert_eq!(replay.queue, queue_of(&records[..records.len() - 1]), "byte {at}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_can_be_read(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            let contents = read(&bytes);
+            prop_assert_eq!(contents.files, 0);
+        }
+
+        #[test]
+        fn any_json_behind_a_right_checksum_can_be_read(json in "\\PC{0,80}") {
+            let line = format!("{:016x} {json}\n", checksum(json.as_bytes()));
+            let contents = read(line.as_bytes());
+            prop_assert!(contents.damaged_lines <= 1);
+        }
+    }
+
+    #[test]
+    fn what_is_recorded_is_there_at_the_next_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = records();
+        let state = StateDir::take(dir.path()).unwrap();
+        let mut journal = Journal::start(state, &Queue::default()).unwrap();
+        records.iter().cloned().for_each(|record| journal.record(record));
+        journal.begin_settle().unwrap().recv().unwrap();
+        let on_disk = std::fs::read(dir.path().join(FILE)).unwrap();
+        assert_eq!(read(&on_disk), Contents { jobs: 1, files: 1, ..Contents::default() });
+        journal.close(false);
+        let replay = StateDir::take(dir.path()).unwrap().read().unwrap();
+        assert_eq!(replay.queue, queue_of(&records));
+    }
+
+    #[test]
+    fn a_torn_line_does_not_spoil_what_is_written_after_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = records();
+        let mut torn = lines(&records[..5]);
+        torn.truncate(torn.len() - 7);
+        std::fs::write(dir.path().join(FILE), torn).unwrap();
+        let state = StateDir::take(dir.path()).unwrap();
+        let replay = state.read().unwrap();
+        assert_eq!(replay.damaged_lines, 1);
+        let mut journal = Journal::start(state, &replay.queue).unwrap();
+        records[4..].iter().cloned().for_each(|record| journal.record(record));
+        journal.close(false);
+        let replay = StateDir::take(dir.path()).unwrap().read().unwrap();
+        assert_eq!((replay.damaged_lines, replay.queue), (0, queue_of(&records)));
+    }
+
+    #[test]
+    fn one_owner_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = StateDir::take(dir.path()).unwrap();
+        let second = StateDir::take(dir.path());
+        assert!(matches!(second, Err(EngineError::InUse(_))), "{second:?}");
+        drop(first);
+        StateDir::take(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_journal_of_a_newer_program_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes = lines(&[Record::Queue { version: 2, next_job: 0 }]);
+        std::fs::write(dir.path().join(FILE), &bytes).unwrap();
+        let state = StateDir::take(dir.path()).unwrap();
+        let error = state.read().unwrap_err().to_string();
+        assert!(error.contains("newer Limpid"), "{error}");
+        assert_eq!(std::fs::read(dir.path().join(FILE)).unwrap(), bytes);
+    }
+
+    #[test]
+    fn an_empty_queue_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let state_dir = dir.path().join("batch");
+        let state = StateDir::take(&state_dir).unwrap();
+        let mut journal = Journal::start(state, &Queue::default()).unwrap();
+        journal.close(true);
+        assert_eq!(state_dir.exists(), cfg!(not(unix)));
+    }
+}

@@ -310,3 +310,249 @@ fn item_records(id: ItemId, item: &ItemEntry, records: &mut Vec<Record>) {
         (ItemState::Cancelled, _) => Record::Cancelled { item: id },
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Destination;
+    use crate::recipe::Recipe;
+    use proptest::prelude::*;
+
+    fn job_record(job: u64) -> Record {
+        let spec = Job {
+            inputs: vec!["/in".into()],
+            recursive: false,
+            recipe: Recipe::new([]),
+            destination: Destination::Recipe,
+        };
+        Record::Job { job: JobId(job), spec: StoredJob::new(&spec) }
+    }
+
+    fn items_record(job: u64, count: u32) -> Record {
+        let items = (0..count).map(|index| {
+            let found = Found { input: format!("/in/{index}").into(), below: PathBuf::new() };
+            StoredItem::new(index, &found)
+        });
+        Record::Items { job: JobId(job), items: items.collect() }
+    }
+
+    fn id(job: u64, index: u32) -> ItemId {
+        ItemId { job: JobId(job), index }
+    }
+
+    fn out(index: u32) -> StoredPath {
+        StoredPath(format!("/out/{index}").into())
+    }
+
+    /// The queue after what a person, the worker, and a restart may do.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Submit { files: u32 },
+        Take,
+        Start,
+        Commit,
+        Finish,
+        Fail,
+        StopWork,
+        Cancel(u64, u32),
+        Retry(u64, u32),
+        Pause(bool),
+        Remove { only_satisfied: bool },
+        Kill,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            1 => (0..4_u32).prop_map(|files| Step::Submit { files }),
+            4 => Just(Step::Take),
+            3 => Just(Step::Start),
+            3 => Just(Step::Commit),
+            3 => Just(Step::Finish),
+            1 => Just(Step::Fail),
+            1 => Just(Step::StopWork),
+            1 => (0..3_u64, 0..4_u32).prop_map(|(job, index)| Step::Cancel(job, index)),
+            1 => (0..3_u64, 0..4_u32).prop_map(|(job, index)| Step::Retry(job, index)),
+            1 => any::<bool>().prop_map(Step::Pause),
+            1 => any::<bool>().prop_map(|only_satisfied| Step::Remove { only_satisfied }),
+            1 => Just(Step::Kill),
+        ];
+        proptest::collection::vec(step, 0..60)
+    }
+
+    /// Drives a queue and keeps its journal, as the engine does.
+    #[derive(Default)]
+    struct Driver {
+        queue: Queue,
+        journal: Vec<Record>,
+        in_work: Option<ItemId>,
+        /// How often each file was finished since it last waited on request.
+        finished: BTreeMap<ItemId, u32>,
+    }
+
+    impl Driver {
+        fn change(&mut self, record: Record) {
+            self.queue.apply(record.clone());
+            self.journal.push(record);
+        }
+
+        fn step(&mut self, step: Step) {
+            match (step, self.in_work) {
+                (Step::Submit { files }, _) => {
+                    let job = self.queue.next_job().0;
+                    self.change(job_record(job));
+                    self.change(items_record(job, files));
+                    self.change(Record::Sealed { job: JobId(job), count: files });
+                }
+                (Step::Take, None) => self.in_work = self.queue.take_next(),
+                (Step::Start, Some(item)) => {
+                    self.change(Record::Started { item, output: out(item.index) });
+                }
+                (Step::Commit, Some(item)) => {
+                    self.change(Record::Committing { item, before: None });
+                }
+                (Step::Finish, Some(item)) => {
+                    *self.finished.entry(item).or_default() += 1;
+                    let (output, notes) = (out(item.index), vec!["note".into()]);
+                    self.change(Record::Done { item, output, seconds: 1.5, notes });
+                    self.in_work = None;
+                }
+                (Step::Fail, Some(item)) => {
+                    let (kind, message) = (FailureKind::Damaged, "cut off".into());
+                    self.change(Record::Failed { item, kind, message });
+                    self.in_work = None;
+                }
+                (Step::StopWork, Some(item)) => {
+                    self.change(Record::Cancelled { item });
+                    self.in_work = None;
+                }
+                (Step::Cancel(job, index), _) => {
+                    if self.queue.cancel(id(job, index)) == Cancelling::Dropped {
+                        self.journal.push(Record::Cancelled { item: id(job, index) });
+                    }
+                }
+                (Step::Retry(job, index), _) => {
+                    if self.queue.retry(id(job, index)) {
+                        self.finished.remove(&id(job, index));
+                        self.journal.push(Record::Waiting { item: id(job, index) });
+                    }
+                }
+                (Step::Pause(paused), _) => self.change(Record::Paused { paused }),
+                (Step::Remove { only_satisfied }, _) => {
+                    let items = self.queue.removable(only_satisfied);
+                    self.change(Record::Removed { items });
+                }
+                (Step::Kill, _) => {
+                    self.queue = rested(replayed(&self.journal));
+                    self.journal = self.queue.records();
+                    self.in_work = None;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn replayed(records: &[Record]) -> Queue {
+        let mut queue = Queue::default();
+        records.iter().cloned().for_each(|record| queue.apply(record));
+        queue
+    }
+
+    /// Files in work waiting again, as after a restart that found no result.
+    fn rested(mut queue: Queue) -> Queue {
+        let all: Vec<_> = queue.items().map(|(id, _)| id).collect();
+        all.into_iter().for_each(|id| queue.put_back(id));
+        queue
+    }
+
+    proptest! {
+        #[test]
+        fn the_journal_tells_the_queue_and_nothing_is_done_twice(steps in steps()) {
+            let mut driver = Driver::default();
+            for step in steps {
+                let was_paused = driver.queue.is_paused();
+                let is_take = matches!(step, Step::Take);
+                let had_work = driver.in_work;
+                driver.step(step.clone());
+
+                // A replay of the journal, and of the shortest journal, is this queue.
+                let queue = rested(driver.queue.clone());
+                prop_assert_eq!(&rested(replayed(&driver.journal)), &queue, "{:?}", step);
+                prop_assert_eq!(&rested(replayed(&driver.queue.records())), &queue, "{:?}", step);
+
+                // One file in work at most, and it is the one the worker holds.
+                let in_work: Vec<_> = driver
+                    .queue
+                    .items()
+                    .filter(|(_, item)| item.state.is_in_work())
+                    .map(|(id, _)| id)
+                    .collect();
+                let held: Vec<_> = driver.in_work.into_iter().collect();
+                prop_assert_eq!(in_work, held);
+                prop_assert!(!(was_paused && is_take && had_work.is_none())
+                    || driver.in_work.is_none());
+                prop_assert!(driver.finished.values().all(|times| *times == 1));
+                let (ended, total) = driver.queue.counts();
+                prop_assert!(ended <= total);
+            }
+            // Whatever happened, the queue can be worked off.
+            driver.change(Record::Paused { paused: false });
+            if let Some(item) = driver.in_work.take() {
+                driver.queue.put_back(item);
+            }
+            while let Some(item) = driver.queue.take_next() {
+                let done =
+                    Record::Done { item, output: out(0), seconds: 0.0, notes: Vec::new() };
+                driver.change(done);
+            }
+            let (ended, total) = driver.queue.counts();
+            prop_assert_eq!(ended, total);
+        }
+
+        #[test]
+        fn records_in_any_order_do_no_harm(
+            picks in proptest::collection::vec((0..12_usize, 0..2_u64, 0..3_u32), 0..40)
+        ) {
+            let mut queue = Queue::default();
+            for (pick, job, index) in picks {
+                let item = id(job, index);
+                queue.apply(match pick {
+                    0 => job_record(job),
+                    1 => items_record(job, index),
+                    2 => Record::Sealed { job: JobId(job), count: index },
+                    3 => Record::Started { item, output: out(index) },
+                    4 => Record::Committing { item, before: None },
+                    5 => Record::Done { item, output: out(index), seconds: 0.0, notes: vec![] },
+                    6 => Record::Skipped { item, output: out(index) },
+                    7 => Record::Cancelled { item },
+                    8 => Record::Waiting { item },
+                    9 => Record::Removed { items: vec![item] },
+                    10 => Record::Queue { version: 1, next_job: job },
+                    _ => Record::Job { job: JobId(u64::MAX), spec: StoredJob::new(&Job {
+                        inputs: vec![],
+                        recursive: true,
+                        recipe: Recipe::new([]),
+                        destination: Destination::Recipe,
+                    }) },
+                });
+                let again = rested(replayed(&queue.records()));
+                prop_assert_eq!(again, rested(queue.clone()));
+            }
+        }
+    }
+
+    #[test]
+    fn jobs_and_files_come_in_order() {
+        let mut queue = Queue::default();
+        for job in [0, 1] {
+            queue.apply(job_record(job));
+            queue.apply(items_record(job, 2));
+            queue.apply(Record::Sealed { job: JobId(job), count: 2 });
+        }
+        let mut order = Vec::new();
+        while let Some(item) = queue.take_next() {
+            order.push(item);
+            queue.apply(Record::Skipped { item, output: out(0) });
+        }
+        assert_eq!(order, [id(0, 0), id(0, 1), id(1, 0), id(1, 1)]);
+    }
+}

@@ -59,3 +59,77 @@ fn part_path(output: &Path) -> PathBuf {
     name.push(PART_SUFFIX);
     name.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::JobId;
+    use crate::job::{Destination, Found, Job};
+    use crate::recipe::Recipe;
+    use crate::record::{StoredItem, StoredJob};
+    use std::fs;
+
+    const ITEM: ItemId = ItemId { job: JobId(0), index: 0 };
+
+    /// A queue of one file that was in work when the program was killed.
+    fn killed(output: &Path, committing: Option<Option<Stamp>>) -> Queue {
+        let job = Job {
+            inputs: vec!["/in".into()],
+            recursive: false,
+            recipe: Recipe::new([]),
+            destination: Destination::Recipe,
+        };
+        let found = Found { input: "/in".into(), below: PathBuf::new() };
+        let mut queue = Queue::default();
+        queue.apply(Record::Job { job: JobId(0), spec: StoredJob::new(&job) });
+        queue.apply(Record::Items { job: JobId(0), items: vec![StoredItem::new(0, &found)] });
+        queue.apply(Record::Sealed { job: JobId(0), count: 1 });
+        queue.apply(Record::Started { item: ITEM, output: StoredPath(output.to_owned()) });
+        if let Some(before) = committing {
+            queue.apply(Record::Committing { item: ITEM, before });
+        }
+        queue
+    }
+
+    #[test]
+    fn each_moment_of_a_kill_is_told_apart() {
+        // (an old result lies there, committing was recorded, part file is there, renamed) → done
+        let cases = [
+            (false, false, false, false, false),
+            (false, false, true, false, false),
+            (false, true, true, false, false),
+            (false, true, false, true, true),
+            (true, false, true, false, false),
+            (true, true, true, false, false),
+            (true, true, false, false, false), // the part file was not made yet
+            (true, true, false, true, true),
+        ];
+        let mut wrong = Vec::new();
+        for case in cases {
+            let (old, committing, part, renamed, done) = case;
+            let dir = tempfile::tempdir().unwrap();
+            let output = dir.path().join("a.jpg");
+            if old {
+                fs::write(&output, b"old result").unwrap();
+            }
+            let before = Stamp::of(&output);
+            fs::write(part_path(&output), b"new result").unwrap();
+            if renamed {
+                fs::rename(part_path(&output), &output).unwrap();
+            } else if !part {
+                fs::remove_file(part_path(&output)).unwrap();
+            }
+            let mut queue = killed(&output, committing.then_some(before));
+            settle(&mut queue);
+            let state = &queue.item(ITEM).unwrap().state;
+            let is_right = match done {
+                true => matches!(state, ItemState::Done { .. }),
+                false => *state == ItemState::Waiting,
+            };
+            if !is_right || part_path(&output).exists() || output.exists() != (old || renamed) {
+                wrong.push((case, state.clone()));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+}
