@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use limpid_nets::LibraryConfig;
+
 /// Called after events were sent, from any engine thread: asks a window for its next frame.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
@@ -52,15 +54,6 @@ impl std::fmt::Debug for EngineConfig {
             .field("views", &self.views)
             .finish()
     }
-}
-
-/// Where the models are.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LibraryConfig {
-    /// Folder of the fetched packs.
-    pub packs_dir: PathBuf,
-    /// Folder of the models that the user brought.
-    pub imports_dir: PathBuf,
 }
 
 /// How the memory is shared out. The queue works on one file at a time, so a file has the whole

@@ -13,6 +13,7 @@ use crate::event::{Event, FailureKind, ItemId, JobId, PictureInfo};
 use crate::intake;
 use crate::job::Job;
 use crate::journal::{self, Journal, StateDir};
+use crate::models::{self, ModelWork};
 use crate::outbox::Outbox;
 use crate::preview::View;
 use crate::queue::{ItemState, Queue};
@@ -20,6 +21,7 @@ use crate::record::{Record, StoredJob};
 use crate::recover;
 use crate::shared::Shared;
 use crate::threads::Threads;
+use crate::tools::Tools;
 use crate::worker::{self, Processor, Stop};
 
 /// Works through jobs in the background and shows views, and tells about both in events.
@@ -29,8 +31,11 @@ use crate::worker::{self, Processor, Stop};
 /// a saved queue goes on with the next engine that is started on it.
 pub struct Engine {
     shared: Arc<Shared>,
+    tools: Arc<Tools>,
     events: Receiver<Event>,
     intake: Option<Sender<JobId>>,
+    models: Option<Sender<ModelWork>>,
+    models_cancel: Cancel,
     threads: Threads,
 }
 
@@ -59,16 +64,30 @@ impl Engine {
         config: EngineConfig,
         mut processor: Box<dyn Processor>,
     ) -> Result<Self, EngineError> {
+        let tools = Arc::new(Tools::new(&config)?);
         let (queue, journal) = open_queue(config.state_dir.as_deref())?;
         let (outbox, events) = Outbox::new(config.wake);
-        let shared = Arc::new(Shared::new(queue, journal, outbox));
         let (intake, jobs) = crossbeam_channel::unbounded();
-        let mut engine = Self { shared, events, intake: Some(intake), threads: Threads::default() };
+        let (models, model_work) = crossbeam_channel::unbounded();
+        let mut engine = Self {
+            shared: Arc::new(Shared::new(queue, journal, outbox)),
+            tools,
+            events,
+            intake: Some(intake),
+            models: Some(models),
+            models_cancel: Cancel::new(),
+            threads: Threads::default(),
+        };
         engine.announce_restored();
         let shared = Arc::clone(&engine.shared);
         engine.threads.spawn("intake", move || intake::run(&shared, &jobs))?;
         let shared = Arc::clone(&engine.shared);
         engine.threads.spawn("worker", move || worker::run(&shared, &mut *processor))?;
+        let (tools, cancel) = (Arc::clone(&engine.tools), engine.models_cancel.clone());
+        let outbox = engine.shared.outbox.clone();
+        engine.threads.spawn("models", move || {
+            models::run(&tools.library, &outbox, &cancel, &model_work);
+        })?;
         Ok(engine)
     }
 
@@ -249,23 +268,31 @@ impl Engine {
     /// The models that can be used or fetched.
     #[must_use]
     pub fn models(&self) -> Vec<ModelCard> {
-        Vec::new()
+        self.tools.library.models()
+    }
+
+    fn ask_models(&self, work: ModelWork) {
+        if let Some(models) = &self.models {
+            let _closing = models.send(work);
+        }
     }
 
     /// Fetches a pack in the background: [`Event::ModelProgress`], then [`Event::ModelReady`] or
     /// [`Event::ModelFailed`].
     pub fn fetch_model(&self, name: &str) {
-        let _ = name;
+        self.ask_models(ModelWork::Fetch(name.to_owned()));
     }
 
     /// Takes in a model file of the user's in the background; told as [`Engine::fetch_model`].
     pub fn import_model(&self, path: &Path) {
-        let _ = path;
+        self.ask_models(ModelWork::Import(path.to_owned()));
     }
 
     /// Checks the installed models against their hashes in the background;
     /// [`Event::ModelsVerified`] tells.
-    pub fn verify_models(&self) {}
+    pub fn verify_models(&self) {
+        self.ask_models(ModelWork::Verify);
+    }
 
     /// Reads a picture on this thread and tells what is known of it, its noise included.
     ///
@@ -280,7 +307,7 @@ impl Engine {
 
     /// Changes the memory the engine may use, in bytes: from the next file and view on.
     pub fn set_budget(&self, bytes: u64) {
-        let _ = bytes;
+        self.tools.set_budget(bytes);
     }
 
     /// Changes the number of threads that compute, 0 for one a core: from the next tile on.
@@ -288,14 +315,15 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Threads`]; then the old ones stay.
     pub fn set_threads(&self, threads: usize) -> Result<(), EngineError> {
-        let _ = threads;
-        Ok(())
+        self.tools.set_threads(threads)
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
         self.intake = None;
+        self.models = None;
+        self.models_cancel.cancel();
         self.shared.close();
         self.threads.join();
         let mut state = self.shared.lock();
@@ -341,3 +369,6 @@ impl Processor for NotThereYet {
         Err(Stop::Failed { kind: FailureKind::Internal, message })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ mod event;
 mod intake;
 mod job;
 pub mod journal;
+mod models;
 mod naming;
 mod outbox;
 mod pace;
@@ -18,16 +19,19 @@ mod record;
 mod recover;
 mod shared;
 mod threads;
+mod tile_cache;
+mod tile_plan;
+mod tools;
 mod worker;
 
-pub use config::{Budget, EngineConfig, LibraryConfig, Wake};
+pub use config::{Budget, EngineConfig, Wake};
 pub use engine::{Engine, Resumed};
 pub use error::EngineError;
 pub use event::{
     Event, FailureKind, Histogram, Item, ItemId, JobId, PictureInfo, PreviewTile, Side, Stage,
 };
 pub use job::{Destination, Job};
-pub use limpid_nets::{ModelCard, Origin, Task};
+pub use limpid_nets::{LibraryConfig, ModelCard, Origin, Task};
 pub use limpid_photo::Rect;
 pub use limpid_photo::settings::{Denoise, OutputFormat, Size, StepSettings, Strength, Upscale};
 pub use preview::View;
