@@ -4,7 +4,7 @@
 use super::ConvSpec;
 use crate::context::SharedMut;
 use crate::epilogue::Writer;
-use crate::feature::padded;
+use crate::feature::{CHANNEL_BLOCK, padded};
 use crate::gemm::{Micro, Packed};
 use crate::simd::{Isa, Simd, Task};
 use crate::{Feature, KernelError, RunContext};
@@ -138,8 +138,21 @@ impl Task for Block<'_> {
             let left = (x * spec.stride[1]) as isize - spec.padding.left as isize;
             let last = left + ((MAX_ROWS - 1) * spec.stride[1] + reach[1]) as isize;
             let inside = rows_inside && left >= 0 && last < in_width as isize;
+            // what this group writes and a later one reads comes while the sums are computed
+            let first = output.get().wrapping_add((row * plan.width + x) * out_pixel);
+            for line in (0..count * out_pixel).step_by(CHANNEL_BLOCK) {
+                S::prefetch_to_write(first.wrapping_add(line));
+            }
             let (a, tap_stride) = if inside {
                 let start = (top as usize * in_width + left as usize) * pixel;
+                let ahead = step * spec.stride[1] * pixel;
+                let next = start + 3 * ahead + (reach[1] + 1) * pixel;
+                for ky in 0..spec.kernel[0] {
+                    let next = next + ky * plan.input_taps[0];
+                    for line in (next..next + ahead).step_by(CHANNEL_BLOCK) {
+                        S::prefetch(plan.input.as_ptr().wrapping_add(line));
+                    }
+                }
                 // SAFETY: the pixel lies inside the input.
                 (unsafe { plan.input.as_ptr().add(start) }, plan.input_taps)
             } else {
@@ -170,19 +183,59 @@ impl Task for Block<'_> {
                     }
                 }
             }
-            for m in 0..count {
-                for c in (0..out_pixel).step_by(S::LANES) {
-                    // SAFETY: the pixel lies inside the output and belongs to this block.
+            for c in (0..out_pixel).step_by(S::LANES) {
+                let mut m = 0;
+                while m < count {
+                    // SAFETY: the pixels lie inside the output and belong to this block.
                     unsafe {
-                        let offset = (row * plan.width + x + m) * out_pixel + c;
-                        let sum = S::load(sums.as_ptr().add(m * plan.sums_stride + c));
-                        let [value] = plan.writer.finish([sum], c, offset, 0);
-                        value.store(output.get().add(offset));
+                        let at = Place { plan, sums, row, x, m, c, output };
+                        m += if m + 4 <= count {
+                            at.write::<S, 4>()
+                        } else if m + 2 <= count {
+                            at.write::<S, 2>()
+                        } else {
+                            at.write::<S, 1>()
+                        };
                     }
                 }
             }
             x += count;
         }
+    }
+}
+
+/// Where finished pixels go: pixel `x + m` and following of a row, channels from `c` on.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    plan: &'a Plan<'a>,
+    sums: &'a [f32],
+    row: usize,
+    x: usize,
+    m: usize,
+    c: usize,
+    output: SharedMut,
+}
+
+impl Place<'_> {
+    /// Finishes and writes one vector of `N` neighbouring pixels; hands back `N`.
+    ///
+    /// # Safety
+    /// The pixels lie inside the output and no one else writes them.
+    #[inline(always)]
+    unsafe fn write<S: Simd, const N: usize>(self) -> usize {
+        let Self { plan, sums, row, x, m, c, output } = self;
+        let pixel = padded(plan.spec.out_channels);
+        let offset = (row * plan.width + x + m) * pixel + c;
+        // SAFETY: the caller's promise; the sums have a row for each pixel of the group.
+        unsafe {
+            let from = sums.as_ptr().add(m * plan.sums_stride + c);
+            let values = std::array::from_fn(|i| S::load(from.add(i * plan.sums_stride)));
+            let values: [S; N] = plan.writer.finish(values, c, offset, pixel);
+            for i in 0..N {
+                values[i].store(output.get().add(offset + i * pixel));
+            }
+        }
+        N
     }
 }
 
