@@ -426,7 +426,8 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_at_the_end() {
-        let cases: [(&str, fn(&mut Builder, Value) -> Value); 4] = [
+        type Describe = fn(&mut Builder, Value) -> Value;
+        let cases: [(&str, Describe); 4] = [
             ("kernel", |b, x| b.conv("c", x, 3, 2)),
             ("different shapes", |b, x| {
                 let y = b.pixel_unshuffle(x, 2);

@@ -186,7 +186,7 @@ mod tests {
         let imports = folder.path().join("imports");
         let card = import(&source, &imports, |_| false).unwrap();
         assert_eq!((card.name.as_str(), card.task), ("some-net", Task::Denoise));
-        assert_eq!(cards(&imports), [card.clone()]);
+        assert_eq!(cards(&imports), std::slice::from_ref(&card));
         assert!(check(&imports, &card).is_ok());
         std::fs::write(weights_path(&imports, "some-net"), b"other").unwrap();
         assert_eq!(check(&imports, &card).unwrap_err().kind(), LoadErrorKind::Damaged);

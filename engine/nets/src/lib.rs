@@ -5,13 +5,18 @@ mod architecture;
 mod built_in;
 mod card;
 mod convert;
+mod cpu;
 mod error;
 pub mod graph;
 mod imports;
 mod library;
 mod network;
 pub mod packs;
+mod picture;
+mod plan;
+mod profile;
 mod python;
+#[cfg(test)]
 mod reference;
 mod weights;
 

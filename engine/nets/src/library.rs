@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use limpid_kernels::Cancel;
 
 use crate::card::{ModelCard, Origin, Task};
+use crate::cpu::Buffers;
 use crate::error::{LoadError, LoadErrorKind};
 use crate::network::Network;
 use crate::packs::{self, FetchStep, Pack};
@@ -48,6 +49,7 @@ pub struct Library {
     packs: Vec<Pack>,
     built_in: Vec<ModelCard>,
     loaded: Mutex<HashMap<String, Arc<Network>>>,
+    buffers: Arc<Buffers>,
 }
 
 impl Library {
@@ -64,6 +66,7 @@ impl Library {
                 .map(built_in::BuiltIn::card)
                 .collect::<Result<_, _>>()?,
             loaded: Mutex::default(),
+            buffers: Arc::default(),
         })
     }
 
@@ -121,7 +124,7 @@ impl Library {
             return Ok(Arc::clone(network));
         }
         let (card, weights) = self.read(name)?;
-        let network = Arc::new(Network::new(card, weights)?);
+        let network = Arc::new(Network::sharing(card, &weights, Arc::clone(&self.buffers))?);
         self.loaded().insert(name.to_owned(), Arc::clone(&network));
         Ok(network)
     }
@@ -170,6 +173,12 @@ impl Library {
                 (card, result)
             })
             .collect()
+    }
+
+    /// Frees the memory that networks keep from tile to tile. For when the work is done; it is
+    /// taken anew by the next run.
+    pub fn trim(&self) {
+        self.buffers.trim();
     }
 
     /// The packs this program knows.

@@ -1,19 +1,31 @@
 //! A loaded model: its card, its geometry, and a way to run it on a tile.
 
+use std::sync::Arc;
+
 use limpid_kernels::{Planes, RunContext};
 
 use crate::card::ModelCard;
+use crate::cpu::{self, Buffers};
 use crate::error::{LoadError, NetError};
 use crate::graph::Graph;
-use crate::reference;
+use crate::plan::Plan;
+use crate::profile::Profile;
 use crate::weights::Weights;
+
+/// Measured with `examples/net_bench.rs`: larger tiles gain less than a twentieth.
+const BEST_TILE: u32 = 512;
+
+/// Tile sides are multiples of this, so that few different sizes occur.
+const TILE_STEP: u32 = 32;
 
 /// A model ready to run, usable from several threads at once.
 #[derive(Debug)]
 pub struct Network {
     card: ModelCard,
     graph: Graph,
-    weights: Weights,
+    plan: Plan,
+    buffers: Arc<Buffers>,
+    profile: Option<Profile>,
 }
 
 impl Network {
@@ -21,9 +33,20 @@ impl Network {
     ///
     /// # Errors
     /// Weights that do not fit their own architecture; reading them has checked that they do.
-    pub fn new(card: ModelCard, weights: Weights) -> Result<Self, LoadError> {
+    pub fn new(card: ModelCard, weights: &Weights) -> Result<Self, LoadError> {
+        Self::sharing(card, weights, Arc::default())
+    }
+
+    /// As [`Network::new`], with the memory that other networks leave between runs.
+    pub(crate) fn sharing(
+        card: ModelCard,
+        weights: &Weights,
+        buffers: Arc<Buffers>,
+    ) -> Result<Self, LoadError> {
         let graph = weights.architecture().graph()?;
-        Ok(Self { card, graph, weights })
+        let plan = Plan::new(&graph, weights)?;
+        let profile = Profile::if_asked(&card.title, &plan);
+        Ok(Self { card, graph, plan, buffers, profile })
     }
 
     /// What is said of this model.
@@ -59,12 +82,32 @@ impl Network {
     }
 
     /// Peak memory in bytes of one run on `width` x `height` input pixels, the result included,
-    /// the input not.
+    /// the input not. All but the result is kept for the next run, see
+    /// [`crate::Library::trim`].
     #[must_use]
     pub fn working_bytes(&self, width: u32, height: u32) -> u64 {
-        let multiple = u64::from(self.graph.multiple());
-        let padded = |side: u32| u64::from(side).next_multiple_of(multiple);
-        reference::peak_samples(&self.graph, padded(width), padded(height)).saturating_mul(4)
+        let multiple = self.graph.multiple() as usize;
+        let padded = |side: u32| (side as usize).next_multiple_of(multiple);
+        let (width, height) = (padded(width), padded(height));
+        let buffers: u64 = self.plan.buffer_bytes(width, height).sum();
+        let scale = self.scale() as usize;
+        let picture = (3 * width * height * size_of::<f32>()) as u64;
+        // The result, and once more when it is cropped from a padded one; the padded input.
+        buffers + picture * (2 * scale * scale + 1) as u64
+    }
+
+    /// Side in input pixels of the square tile, without its halo, that is best within
+    /// `budget_bytes`: large enough that the halo is little extra work, small enough that its
+    /// features do not thrash the caches. Never less than one step of [`Network::align`].
+    #[must_use]
+    pub fn tile_side(&self, budget_bytes: u64) -> u32 {
+        let fits = |side: &u32| {
+            let whole = side + 2 * self.halo();
+            self.working_bytes(whole, whole) <= budget_bytes
+        };
+        let step = self.align().next_multiple_of(TILE_STEP);
+        let largest = (1..=BEST_TILE / step).rev().map(|steps| steps * step).find(fits);
+        largest.unwrap_or_else(|| self.align())
     }
 
     /// Runs on `input` `[3, H, W]`, samples nominally 0..1, any H and W from 1. `sigma` is the
@@ -98,7 +141,7 @@ impl Network {
         cx.cancel.check()?;
         let multiple = self.graph.multiple() as usize;
         let padded;
-        let fitting = if height % multiple == 0 && width % multiple == 0 {
+        let fitting = if height.is_multiple_of(multiple) && width.is_multiple_of(multiple) {
             input
         } else {
             padded = replicate(
@@ -108,7 +151,8 @@ impl Network {
             );
             &padded
         };
-        let output = reference::run(&self.graph, &self.weights, fitting, sigma, cx)?;
+        let output =
+            cpu::run(&self.plan, fitting, sigma, &self.buffers, self.profile.as_ref(), cx)?;
         let scale = self.scale() as usize;
         if (output.height(), output.width()) == (height * scale, width * scale) {
             Ok(output)

@@ -167,25 +167,3 @@ fn convolve(conv: &Conv, weights: &Weights, x: &Planes) -> Result<Planes, NetErr
     });
     Ok(out)
 }
-
-/// Most samples alive at once during [`run`].
-pub(crate) fn peak_samples(graph: &Graph, width: u64, height: u64) -> u64 {
-    let samples = |index: usize| {
-        let node = &graph.nodes()[index];
-        let side = |length: u64| node.pixel.count(length as usize) as u64;
-        (node.channels as u64).saturating_mul(side(width)).saturating_mul(side(height))
-    };
-    let mut uses = graph.uses();
-    let (mut live, mut peak) = (0u64, 0);
-    for (index, node) in graph.nodes().iter().enumerate() {
-        live = live.saturating_add(samples(index));
-        peak = peak.max(live);
-        for read in &node.inputs {
-            uses[read.0] -= 1;
-            if uses[read.0] == 0 {
-                live -= samples(read.0);
-            }
-        }
-    }
-    peak
-}

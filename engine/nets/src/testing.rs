@@ -3,7 +3,8 @@
 use safetensors::Dtype;
 
 use crate::architecture::Architecture;
-use crate::weights::{self, Stored};
+use crate::graph::Graph;
+use crate::weights::{self, Stored, Tensor, Weights};
 
 pub(crate) const DN_RESNET: Architecture = Architecture::DnResNet { channels: 8, blocks: 2 };
 
@@ -34,19 +35,29 @@ impl Random {
 
 /// A container of random weights that keep the values near the input's range.
 pub(crate) fn random_container(architecture: Architecture, seed: u64) -> Vec<u8> {
-    let graph = architecture.graph().unwrap();
-    let mut random = Random::new(seed);
-    let tensors = weights::expected(&graph)
-        .into_iter()
-        .map(|(name, shape)| {
-            let fan_in: usize = shape[1..].iter().product();
-            let gain = (3.0 / fan_in as f32).sqrt() * if shape.len() == 1 { 0.1 } else { 1.0 };
-            let count: usize = shape.iter().product();
-            let bytes = (0..count).flat_map(|_| (random.next() * gain).to_le_bytes()).collect();
+    let tensors = random_tensors(&architecture.graph().unwrap(), seed)
+        .map(|(name, Tensor { shape, data })| {
+            let bytes = data.iter().flat_map(|value| value.to_le_bytes()).collect();
             Stored { name, dtype: Dtype::F32, shape, bytes }
         })
         .collect();
     weights::write(&architecture.to_metadata(), tensors).unwrap()
+}
+
+/// Random weights for a description of no named architecture.
+pub(crate) fn random_weights(graph: &Graph, seed: u64) -> Weights {
+    Weights::of_test(random_tensors(graph, seed).collect())
+}
+
+fn random_tensors(graph: &Graph, seed: u64) -> impl Iterator<Item = (String, Tensor)> {
+    let mut random = Random::new(seed);
+    weights::expected(graph).into_iter().map(move |(name, shape)| {
+        let fan_in: usize = shape[1..].iter().product();
+        let gain = (3.0 / fan_in as f32).sqrt() * if shape.len() == 1 { 0.1 } else { 1.0 };
+        let count: usize = shape.iter().product();
+        let data = (0..count).map(|_| random.next() * gain).collect();
+        (name, Tensor { shape, data })
+    })
 }
 
 /// A random picture `[3, height, width]`, 0..1.

