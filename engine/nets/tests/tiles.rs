@@ -1,5 +1,6 @@
 //! What tiling builds on: a tile with its halo gives the whole picture's pixels, whatever the
 //! number of threads; odd sizes work; a cancel is quick.
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 use std::path::Path;
 use std::sync::Arc;
