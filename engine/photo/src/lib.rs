@@ -1,6 +1,8 @@
 //! Pictures: decode, one file a step, tiles, encode. Bit depth, profile and metadata are kept.
 //! Knows no queue and no window.
 
+mod cache;
+mod chain;
 mod context;
 mod decode;
 mod encode;
@@ -13,8 +15,12 @@ mod picture;
 mod raster;
 pub mod resample;
 pub mod settings;
+mod steps;
 pub mod synthetic;
+mod tiles;
 
+pub use cache::RenderCache;
+pub use chain::{Chain, Measured};
 pub use context::WorkContext;
 pub use decode::decode;
 pub use encode::{EncodeOptions, encode};

@@ -30,12 +30,23 @@ const STRIDE: usize = 3;
 const CALM_SHARE: f64 = 0.02;
 /// Fewer blocks than this make no estimate that is worth the name.
 const CALM_BLOCKS_MIN: usize = 500;
-/// Pictures up to this many pixels are looked at whole.
-const WHOLE_PIXELS: u64 = 640_000;
-/// Larger ones are looked at through about this many windows, evenly spread …
-const WINDOWS: f64 = 160.0;
-/// … of this many pixels a side.
-const WINDOW_SIDE: u32 = 50;
+/// How much of a picture is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sampling {
+    /// Pictures up to this many pixels are looked at whole.
+    whole_pixels: u64,
+    /// Larger ones are looked at through about this many windows, evenly spread …
+    windows: f64,
+    /// … of this many pixels a side.
+    side: u32,
+}
+
+impl Sampling {
+    /// For pixels that only have to be read.
+    pub(crate) const DENSE: Self = Self { whole_pixels: 640_000, windows: 160.0, side: 50 };
+    /// For pixels that a network has to compute.
+    pub(crate) const SPARSE: Self = Self { whole_pixels: 60_000, windows: 12.0, side: 80 };
+}
 
 /// Rec. 709 weights of red, green and blue in brightness.
 pub(crate) const LUMA: [f32; 3] = [0.2126, 0.7152, 0.0722];
@@ -77,7 +88,7 @@ struct Block {
 /// # Errors
 /// `Cancelled`, or the temporary file behind the raster fails.
 pub fn estimate_noise(raster: &Raster, cx: &WorkContext<'_>) -> Result<NoiseLevel, PhotoError> {
-    estimate((raster.width(), raster.height()), cx.pool, |window| {
+    estimate((raster.width(), raster.height()), Sampling::DENSE, cx.pool, |window| {
         cx.cancel.check()?;
         raster.read(window)
     })
@@ -89,13 +100,14 @@ pub fn estimate_noise(raster: &Raster, cx: &WorkContext<'_>) -> Result<NoiseLeve
 ///
 /// # Errors
 /// What `read` returns.
-fn estimate<E>(
+pub(crate) fn estimate<E>(
     size: (u32, u32),
+    sampling: Sampling,
     pool: &Pool,
     mut read: impl FnMut(Rect) -> Result<Planes, E>,
 ) -> Result<NoiseLevel, E> {
     let mut blocks: [Vec<Block>; 4] = Default::default();
-    for window in windows(size) {
+    for window in windows(size, sampling) {
         let planes = read(window)?;
         let found = pool.install(|| window_blocks(&planes));
         for (all, new) in blocks.iter_mut().zip(found) {
@@ -108,18 +120,19 @@ fn estimate<E>(
 }
 
 /// The rectangles that are looked at: a small picture whole, of a large one an even spread.
-fn windows((width, height): (u32, u32)) -> Vec<Rect> {
+fn windows((width, height): (u32, u32), sampling: Sampling) -> Vec<Rect> {
     let pixels = u64::from(width) * u64::from(height);
-    if pixels <= WHOLE_PIXELS {
+    if pixels <= sampling.whole_pixels {
         return vec![Rect::new(0, 0, width, height)];
     }
-    let spacing = (pixels as f64 / WINDOWS).sqrt();
+    let spacing = (pixels as f64 / sampling.windows).sqrt();
     let (short, long) = (width.min(height), width.max(height));
-    let fits = |length: u32| length / WINDOW_SIDE.min(length);
+    let fits = |length: u32| length / sampling.side.min(length);
     let short_count = ((f64::from(short) / spacing).round() as u32).clamp(1, fits(short));
-    let long_count = ((WINDOWS / f64::from(short_count)).round() as u32).clamp(1, fits(long));
+    let long_count =
+        ((sampling.windows / f64::from(short_count)).round() as u32).clamp(1, fits(long));
     let along = |length: u32, count: u32| -> Vec<(u32, u32)> {
-        let side = WINDOW_SIDE.min(length);
+        let side = sampling.side.min(length);
         let rest = u64::from(length - side);
         let place = |i: u32| match count {
             1 => rest / 2,
@@ -293,7 +306,7 @@ mod tests {
             let [x, y, w, h] = [r.x, r.y, r.width, r.height].map(|v| v as usize);
             Ok(planes.crop(x, y, w, h).unwrap())
         };
-        estimate(size, &pool, read).unwrap()
+        estimate(size, Sampling::DENSE, &pool, read).unwrap()
     }
 
     #[test]
@@ -399,7 +412,7 @@ mod tests {
     #[test]
     fn the_windows_are_bounded_and_inside() {
         for size in [(12_000, 8_400), (65_535, 60), (60, 65_535), (30_000, 30_000), (900, 900)] {
-            let windows = windows(size);
+            let windows = windows(size, Sampling::DENSE);
             let inside = Rect::new(0, 0, size.0, size.1);
             assert!(windows.iter().all(|w| w.intersect(inside) == *w && !w.is_empty()), "{size:?}");
             assert!((40..=200).contains(&windows.len()), "{size:?}: {}", windows.len());
