@@ -5,6 +5,7 @@ mod cache;
 mod chain;
 mod context;
 mod decode;
+pub mod display;
 mod encode;
 mod error;
 mod format;
