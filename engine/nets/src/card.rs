@@ -93,6 +93,12 @@ pub struct CardText {
 }
 
 impl CardText {
+    /// The card of weights that are here and came from neither the program nor a pack.
+    #[must_use]
+    pub fn of_import(self, bytes: u64, sha256: String) -> ModelCard {
+        self.into_card(Origin::Imported, true, bytes, sha256)
+    }
+
     pub(crate) fn into_card(
         self,
         origin: Origin,

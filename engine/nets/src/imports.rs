@@ -101,7 +101,7 @@ pub(crate) fn import(
         parameters: graph.parameters(),
         ..text
     }
-    .into_card(Origin::Imported, true, bytes.len() as u64, sha256(&bytes));
+    .of_import(bytes.len() as u64, sha256(&bytes));
     card.title = card.title.chars().filter(|c| !c.is_control()).take(80).collect();
 
     let written = toml::to_string(&card)

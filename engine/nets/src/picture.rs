@@ -118,6 +118,9 @@ impl Taps {
         let row_len = (width * stride).max(1);
         cx.pool.install(|| {
             output.data_mut().par_chunks_mut(row_len).enumerate().for_each(|(y, row)| {
+                if cx.cancel.is_cancelled() {
+                    return; // told below
+                }
                 for (channel, tap) in self.channels.iter().enumerate() {
                     let pixels = row.iter_mut().skip(channel).step_by(stride);
                     self.fill(tap, picture, sigma, y, pixels);
@@ -200,6 +203,9 @@ impl Store {
         let stride = input.pixel_stride();
         cx.pool.install(|| {
             output.data_mut().par_chunks_mut(width.max(1)).enumerate().for_each(|(index, to)| {
+                if cx.cancel.is_cancelled() {
+                    return; // told below
+                }
                 let (channel, y) = (index / height, index % height);
                 if let Some(plus) = &self.plus {
                     let tap = &plus.channels[channel];

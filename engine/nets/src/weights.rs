@@ -95,6 +95,25 @@ impl Weights {
         Ok(Self { architecture, tensors })
     }
 
+    /// Weights made by `values(name, shape)`, for measurements and tests without a file.
+    ///
+    /// # Errors
+    /// `values` gives another number of values than the shape has.
+    pub fn from_fn(
+        architecture: Architecture,
+        mut values: impl FnMut(&str, &[usize]) -> Vec<f32>,
+    ) -> Result<Self, LoadError> {
+        let mut tensors = HashMap::new();
+        for (name, shape) in expected(&architecture.graph()?) {
+            let data = values(&name, &shape);
+            if data.len() != shape.iter().product::<usize>() {
+                return Err(LoadError::damaged(format!("{} values for {name}", data.len())));
+            }
+            tensors.insert(name, Tensor { shape, data });
+        }
+        Ok(Self { architecture, tensors })
+    }
+
     /// Tensors for a description that is no [`Architecture`].
     #[cfg(test)]
     pub(crate) fn of_test(tensors: HashMap<String, Tensor>) -> Self {

@@ -126,20 +126,24 @@ fn what_does_not_fit_is_refused() {
 #[test]
 fn a_cancel_is_answered_quickly() {
     let network = &networks()[2];
-    let input = picture(1200, 1200);
-    let (pool, cancel) = (Pool::new(1).unwrap(), Cancel::new());
-    let remote = cancel.clone();
-    let canceller = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(40));
-        remote.cancel();
-        Instant::now()
+    let input = picture(1000, 1000);
+    let pool = Pool::new(1).unwrap();
+    // The best of a few: on a busy computer one measurement is mostly waiting for a core.
+    let answers = (1..=5).map(|attempt| {
+        let cancel = Cancel::new();
+        let remote = cancel.clone();
+        let canceller = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(15 * attempt));
+            remote.cancel();
+            Instant::now()
+        });
+        let result = network.run(&input, None, &RunContext { pool: &pool, cancel: &cancel });
+        let answered = Instant::now();
+        assert!(matches!(result, Err(NetError::Cancelled)), "it was done before the cancel");
+        answered.saturating_duration_since(canceller.join().unwrap())
     });
-    let result = network.run(&input, None, &RunContext { pool: &pool, cancel: &cancel });
-    let answered = Instant::now();
-    let asked = canceller.join().unwrap();
-    assert!(matches!(result, Err(NetError::Cancelled)), "it was done before the cancel");
-    let waited = answered.saturating_duration_since(asked);
-    assert!(waited < Duration::from_millis(200), "{waited:?}");
+    let best = answers.min().unwrap();
+    assert!(best < Duration::from_millis(100), "{best:?}");
 }
 
 #[test]
