@@ -1,5 +1,7 @@
 //! A decoded picture: pixels, what is known of them, and where they came from.
 
+use std::path::PathBuf;
+
 use crate::format::FileFormat;
 use crate::metadata::Metadata;
 use crate::raster::Raster;
@@ -13,6 +15,8 @@ pub struct Picture {
     pub metadata: Metadata,
     /// The format of the file it was read from.
     pub format: FileFormat,
+    /// The file it was read from, which no result may replace.
+    pub path: Option<PathBuf>,
 }
 
 impl Picture {

@@ -167,6 +167,18 @@ impl Raster {
         })
     }
 
+    /// The same, moved to a temporary file when it takes more than half of `budget_bytes`.
+    pub(crate) fn within(mut self, budget_bytes: u64) -> Result<Self, PhotoError> {
+        if let Store::Memory(bytes) = &self.store
+            && bytes.len() as u64 > budget_bytes / 2
+        {
+            let mut store = Store::file(bytes.len() as u64)?;
+            store.write_at(0, bytes)?;
+            self.store = store;
+        }
+        Ok(self)
+    }
+
     /// The same pixels, shown turned as `orientation` says. Costs nothing.
     #[must_use]
     pub fn oriented(mut self, orientation: Orientation) -> Self {
@@ -303,14 +315,6 @@ impl Raster {
     /// All samples as stored, when they lie in memory.
     pub(crate) fn bytes_mut(&mut self) -> Option<&mut [u8]> {
         match &mut self.store {
-            Store::Memory(bytes) => Some(bytes),
-            Store::File(_) => None,
-        }
-    }
-
-    /// All samples as stored, when they lie in memory.
-    pub(crate) fn bytes(&self) -> Option<&[u8]> {
-        match &self.store {
             Store::Memory(bytes) => Some(bytes),
             Store::File(_) => None,
         }

@@ -28,7 +28,7 @@ fn picture(width: u32, height: u32, color: ColorKind, alpha: bool) -> Picture {
         Planes::from_vec(layout.channels(), height as usize, width as usize, data).unwrap();
     let mut raster = Raster::new(width, height, layout, BUDGET).unwrap();
     raster.write(raster.rect(), &planes).unwrap();
-    Picture { raster, metadata: Metadata::default(), format: FileFormat::Png }
+    Picture { raster, metadata: Metadata::default(), format: FileFormat::Png, path: None }
 }
 
 fn denoise(strength: Strength, luma: f32, chroma: f32, blind: bool) -> Link {
@@ -183,7 +183,8 @@ fn nothing_asked_is_nothing_changed() {
 fn a_drawn_picture_is_left_alone_by_auto() {
     let layout = Layout { color: ColorKind::Rgb, alpha: false, depth: Depth::U8 };
     let raster = Raster::from_bytes(60, 60, layout, vec![90; 60 * 60 * 3], BUDGET).unwrap();
-    let picture = Picture { raster, metadata: Metadata::default(), format: FileFormat::Png };
+    let picture =
+        Picture { raster, metadata: Metadata::default(), format: FileFormat::Png, path: None };
     let bench = Bench::new(1);
     let chain = Chain { links: vec![denoise(Strength::Auto, 1.0, 1.0, false)] };
     let measured = chain.measure(&picture, &bench.cx()).unwrap();

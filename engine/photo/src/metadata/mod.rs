@@ -1,5 +1,14 @@
 //! What a file says about its picture besides the pixels, kept as bytes and edited in place.
 
+pub(crate) mod build;
+pub mod exif;
+mod icc;
+pub(crate) mod ifd;
+pub(crate) mod iptc;
+pub mod xmp;
+
+use exif::Edits;
+
 /// Profile, EXIF, XMP and resolution of a picture.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metadata {
@@ -13,6 +22,50 @@ pub struct Metadata {
     pub iptc: Option<Vec<u8>>,
     /// Printing resolution.
     pub density: Option<Density>,
+    /// Chunks of a PNG file that go into a PNG result as they are.
+    pub(crate) png: Vec<PngChunk>,
+}
+
+/// A chunk of a PNG file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PngChunk {
+    pub(crate) name: [u8; 4],
+    pub(crate) data: Vec<u8>,
+}
+
+impl Metadata {
+    /// Name of the embedded colour profile: "Display P3".
+    #[must_use]
+    pub fn profile_name(&self) -> Option<String> {
+        icc::description(self.icc.as_deref()?)
+    }
+
+    /// Camera and exposure in a line: "Fujifilm X-T3, 23 mm, f/2, 1/60 s, ISO 6400".
+    #[must_use]
+    pub fn camera(&self) -> Option<String> {
+        exif::camera(self.exif.as_deref()?)
+    }
+
+    /// The same for a result: orientation, sizes and thumbnails corrected, the place removed on
+    /// demand. What cannot be corrected is left out with a note, never passed on wrong.
+    pub(crate) fn corrected(&self, edits: &Edits, notes: &mut Vec<String>) -> Self {
+        let mut out = self.clone();
+        out.exif = self.exif.as_deref().and_then(|block| match exif::edit(block, edits) {
+            Ok(block) => Some(block),
+            Err(error) => {
+                notes.push(format!("{error} and was left out"));
+                None
+            }
+        });
+        out.xmp = self.xmp.as_deref().and_then(|packet| match xmp::edit(packet, edits) {
+            Ok(packet) => Some(packet),
+            Err(error) => {
+                notes.push(format!("{error} and was left out"));
+                None
+            }
+        });
+        out
+    }
 }
 
 /// Pixels a length.

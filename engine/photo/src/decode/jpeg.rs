@@ -1,0 +1,70 @@
+//! JPEG, decoded straight into the raster's memory.
+
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use super::{Decoded, Input, check_size, jpeg_scan};
+use crate::context::WorkContext;
+use crate::error::PhotoError;
+use crate::raster::{ColorKind, Depth, Layout, Raster, byte_size};
+
+pub(super) fn decode(mut input: Input<'_>, cx: &WorkContext<'_>) -> Result<Decoded, PhotoError> {
+    let scan = jpeg_scan::scan(&mut input)?;
+    let color = match (scan.frame, scan.precision, scan.sampling.len()) {
+        (0xC0..=0xC2, 8, 1) => ColorKind::Gray,
+        (0xC0..=0xC2, 8, 3) => ColorKind::Rgb,
+        (0xC0..=0xC2, 8, 4) => {
+            return Err(PhotoError::unsupported(
+                "this JPEG is in CMYK (for print), convert it to RGB first",
+            ));
+        }
+        (0xC0..=0xC2, 8, count) => {
+            return Err(PhotoError::unsupported(format!("this JPEG has {count} channels")));
+        }
+        (0xC0..=0xC2, bits, _) => {
+            return Err(PhotoError::unsupported(format!(
+                "this JPEG has {bits} bits a channel, only 8 are read"
+            )));
+        }
+        (0xC3 | 0xC7 | 0xCB | 0xCF, ..) => {
+            return Err(PhotoError::unsupported("lossless JPEG files are not read"));
+        }
+        _ => {
+            return Err(PhotoError::unsupported(
+                "this rare kind of JPEG (arithmetic or hierarchical) is not read",
+            ));
+        }
+    };
+    let (width, height) = (scan.width, scan.height);
+    let layout = Layout { color, alpha: false, depth: Depth::U8 };
+    check_size(width, height, layout, scan.coefficient_bytes(), false, cx)?;
+
+    let output = match color {
+        ColorKind::Gray => ColorSpace::Luma,
+        ColorKind::Rgb => ColorSpace::RGB,
+    };
+    // Strict: a file whose data end early is an error, not a picture with a grey end.
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX))
+        .jpeg_set_out_colorspace(output);
+    input.seek_to(0)?;
+    let mut decoder = JpegDecoder::new_with_options(input, options);
+    let failed = |error: zune_jpeg::errors::DecodeErrors| {
+        PhotoError::damaged("the data of this JPEG are damaged").because(error.to_string())
+    };
+    decoder.decode_headers().map_err(failed)?;
+    // The decoder needs the pixels in one piece: they move to a file afterwards when large.
+    let mut raster = Raster::new(width, height, layout, u64::MAX)?;
+    let wanted = byte_size(width, height, layout);
+    let pixels = raster.bytes_mut().unwrap_or_default();
+    if decoder.output_buffer_size().map(|size| size as u64) != Some(wanted) {
+        return Err(PhotoError::damaged("the header of this JPEG contradicts itself"));
+    }
+    decoder.decode_into(pixels).map_err(failed)?;
+    drop(decoder);
+    let raster = raster.within(cx.budget_bytes)?;
+    Ok(Decoded { raster, metadata: scan.metadata, upright: false })
+}
