@@ -179,9 +179,6 @@ impl Writer<'_> {
     }
 }
 
-// Loops instead of `map` with closures here: a closure is a function of its own, compiled without
-// the vector instructions, and where the compiler does not inline it every operation is a call.
-
 #[inline(always)]
 fn add_each<S: Simd, const N: usize>(x: &mut [S; N], addend: S) {
     for x in x {
