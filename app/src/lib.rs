@@ -1,4 +1,5 @@
 //! Limpid's window and command line. Knows the engine, no network and no pixels.
 
 pub mod canvas;
+pub mod places;
 pub mod window;

@@ -52,7 +52,9 @@ pub enum Command {
     ZoomOut,
     /// Before and after side by side.
     ToggleSplit,
-    /// A round window to the original under the pointer.
+    /// The same part of both, beside each other.
+    ToggleSideBySide,
+    /// A magnified spot under the pointer.
     ToggleLens,
     /// The original instead of the result.
     ToggleOriginal,
@@ -146,7 +148,7 @@ const fn keys(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {
 
 impl Command {
     /// All, in menu order.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::OpenFiles,
         Self::OpenFolder,
         Self::OpenPath,
@@ -169,6 +171,7 @@ impl Command {
         Self::ZoomIn,
         Self::ZoomOut,
         Self::ToggleSplit,
+        Self::ToggleSideBySide,
         Self::ToggleLens,
         Self::ToggleOriginal,
         Self::ToggleNoise,
@@ -342,9 +345,16 @@ impl Command {
                 keys(PLAIN, Key::S),
                 View,
             ),
+            Self::ToggleSideBySide => e(
+                "Side by side",
+                "The same part of original and result, beside each other.",
+                icon::COLUMNS,
+                keys(PLAIN, Key::D),
+                View,
+            ),
             Self::ToggleLens => e(
                 "Lens",
-                "The original in a round window under the pointer.",
+                "A magnified spot under the pointer: original and result.",
                 icon::CIRCLE_HALF,
                 keys(PLAIN, Key::L),
                 View,

@@ -1,7 +1,6 @@
 //! The icons: code points of the Phosphor font (MIT). `assets/fonts/make.py` reads this file to cut
 //! the font to what is named here.
 
-pub(crate) const ARROWS_OUT_SIMPLE: &str = "\u{E0A6}";
 pub(crate) const ARROW_COUNTER_CLOCKWISE: &str = "\u{E038}";
 pub(crate) const ARROW_LEFT: &str = "\u{E058}";
 pub(crate) const ARROW_RIGHT: &str = "\u{E06C}";
@@ -10,7 +9,6 @@ pub(crate) const ARROW_U_UP_RIGHT: &str = "\u{E08C}";
 pub(crate) const BOOKMARK_SIMPLE: &str = "\u{E0EA}";
 pub(crate) const BROOM: &str = "\u{EC54}";
 pub(crate) const CARET_DOWN: &str = "\u{E136}";
-pub(crate) const CARET_RIGHT: &str = "\u{E13A}";
 pub(crate) const CARET_UP: &str = "\u{E13C}";
 pub(crate) const CHART_BAR: &str = "\u{E150}";
 pub(crate) const CHECK: &str = "\u{E182}";
@@ -18,9 +16,9 @@ pub(crate) const CHECK_CIRCLE: &str = "\u{E184}";
 pub(crate) const CIRCLE_HALF: &str = "\u{E18C}";
 pub(crate) const CLIPBOARD_TEXT: &str = "\u{E198}";
 pub(crate) const CLOCK: &str = "\u{E19A}";
+pub(crate) const COLUMNS: &str = "\u{E546}";
 pub(crate) const COMMAND: &str = "\u{E1C4}";
 pub(crate) const COPY: &str = "\u{E1CA}";
-pub(crate) const CPU: &str = "\u{E610}";
 pub(crate) const CUBE: &str = "\u{E1DA}";
 pub(crate) const DOWNLOAD_SIMPLE: &str = "\u{E20C}";
 pub(crate) const DROP: &str = "\u{E210}";
@@ -41,20 +39,16 @@ pub(crate) const LIST: &str = "\u{E2F0}";
 pub(crate) const MAGNIFYING_GLASS: &str = "\u{E30C}";
 pub(crate) const MAGNIFYING_GLASS_MINUS: &str = "\u{E30E}";
 pub(crate) const MAGNIFYING_GLASS_PLUS: &str = "\u{E310}";
-pub(crate) const MINUS: &str = "\u{E32A}";
 pub(crate) const PAUSE: &str = "\u{E39E}";
 pub(crate) const PLAY: &str = "\u{E3D0}";
-pub(crate) const PLUS: &str = "\u{E3D4}";
 pub(crate) const PROHIBIT: &str = "\u{E3DE}";
 pub(crate) const QUEUE: &str = "\u{E6AC}";
-pub(crate) const ROWS: &str = "\u{E5A2}";
 pub(crate) const SHIELD_CHECK: &str = "\u{E40C}";
 pub(crate) const SIDEBAR_SIMPLE: &str = "\u{EC24}";
 pub(crate) const SIGN_OUT: &str = "\u{E42A}";
 pub(crate) const SKIP_FORWARD: &str = "\u{E5A6}";
 pub(crate) const SLIDERS_HORIZONTAL: &str = "\u{E434}";
 pub(crate) const SPARKLE: &str = "\u{E6A2}";
-pub(crate) const SQUARE_HALF: &str = "\u{E462}";
 pub(crate) const SQUARE_SPLIT_HORIZONTAL: &str = "\u{E870}";
 pub(crate) const STACK: &str = "\u{E466}";
 pub(crate) const TRASH: &str = "\u{E4A6}";

@@ -107,16 +107,6 @@ fn transform_output<S: Simd>(m: [S; PATCH]) -> [S; TILE] {
     ]
 }
 
-/// Entry `y` of each column.
-#[inline(always)]
-fn across<S: Simd, const ROWS: usize>(columns: &[[S; ROWS]; PATCH], y: usize) -> [S; PATCH] {
-    let mut row = [S::zero(); PATCH];
-    for x in 0..PATCH {
-        row[x] = columns[x][y];
-    }
-    row
-}
-
 impl Weights {
     pub(super) fn new(spec: &ConvSpec, weight: &[f32], isa: Isa) -> Self {
         let (ins, outs) = (spec.in_channels, spec.out_channels);
@@ -246,11 +236,12 @@ unsafe fn load_tile<S: Simd>(
             }
             let mut columns = [[S::zero(); PATCH]; PATCH];
             for x in 0..PATCH {
-                let column = S::load_each(source.add(x * pixel), row_stride);
+                let column: [S; PATCH] =
+                    std::array::from_fn(|y| S::load(source.add(y * row_stride + x * pixel)));
                 columns[x] = transform_input(column);
             }
             for y in 0..PATCH {
-                let row = transform_input(across(&columns, y));
+                let row = transform_input(std::array::from_fn(|x| columns[x][y]));
                 for x in 0..PATCH {
                     row[x].store(target.add((y * PATCH + x) * SLOTS * S::LANES));
                 }
@@ -293,8 +284,9 @@ unsafe fn store_tile<S: Simd>(
     unsafe {
         let mut columns = [[S::zero(); TILE]; PATCH];
         for x in 0..PATCH {
-            let column = sums.add(x * SLOTS * S::LANES);
-            columns[x] = transform_output(S::load_each(column, PATCH * SLOTS * S::LANES));
+            columns[x] = transform_output(std::array::from_fn(|y| {
+                S::load(sums.add((y * PATCH + x) * SLOTS * S::LANES))
+            }));
         }
         let count = TILE.min(plan.width - left);
         let first = output.get().wrapping_add((top * plan.width + left) * pixel + channel);
@@ -303,7 +295,7 @@ unsafe fn store_tile<S: Simd>(
             S::prefetch_to_write(first.wrapping_add((i / TILE * plan.width + x) * pixel));
         }
         for y in 0..TILE.min(plan.height - top) {
-            let row = transform_output(across(&columns, y));
+            let row = transform_output(std::array::from_fn(|x| columns[x][y]));
             let offset = ((top + y) * plan.width + left) * pixel + channel;
             if count == TILE {
                 let row = plan.writer.finish(row, channel, offset, pixel);

@@ -1,0 +1,48 @@
+//! Where Limpid keeps its own files on this computer.
+
+use std::path::PathBuf;
+
+use limpid_engine::LibraryConfig;
+
+/// Folder of everything Limpid keeps: `LIMPID_HOME` where that is set (tests, portable installs),
+/// else the system's place for a program's data.
+#[must_use]
+pub fn home() -> PathBuf {
+    if let Some(home) = std::env::var_os("LIMPID_HOME").filter(|home| !home.is_empty()) {
+        return home.into();
+    }
+    directories::ProjectDirs::from("", "", "limpid")
+        .map_or_else(|| std::env::temp_dir().join("limpid"), |dirs| dirs.data_local_dir().into())
+}
+
+/// Where the models are: fetched packs and the user's own files.
+#[must_use]
+pub fn library() -> LibraryConfig {
+    let models = home().join("models");
+    LibraryConfig { packs_dir: models.join("packs"), imports_dir: models.join("imports") }
+}
+
+/// Folder of the window's saved queue.
+#[must_use]
+pub fn queue_dir() -> PathBuf {
+    home().join("queue")
+}
+
+/// Folder for pictures that were pasted, until the system clears its temporary files.
+#[must_use]
+pub fn pasted_dir() -> PathBuf {
+    std::env::temp_dir().join("limpid-pasted")
+}
+
+/// Folder for results of pictures that have no folder of their own, such as pasted ones.
+#[must_use]
+pub fn pictures_dir() -> PathBuf {
+    let user = directories::UserDirs::new();
+    let pictures = user.as_ref().and_then(|dirs| dirs.picture_dir());
+    let home = user.as_ref().map(|dirs| dirs.home_dir());
+    pictures.or(home).map_or_else(home_pictures, |folder| folder.join("Limpid"))
+}
+
+fn home_pictures() -> PathBuf {
+    home().join("pictures")
+}
