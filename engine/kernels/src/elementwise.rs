@@ -33,7 +33,11 @@ impl Task for Chunk<'_> {
                 let y = match &self.op {
                     Op::Add(other) => x.add(S::load(other.as_ptr().add(i))),
                     Op::Multiply(other) => x.mul(S::load(other.as_ptr().add(i))),
-                    Op::Activate(activation) => activate_vector([x], activation, i % self.pixel)[0],
+                    Op::Activate(activation) => {
+                        let mut x = [x];
+                        activate_vector(&mut x, activation, i % self.pixel);
+                        x[0]
+                    }
                 };
                 y.store(to);
             }

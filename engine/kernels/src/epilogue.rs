@@ -144,32 +144,67 @@ impl Writer<'_> {
         offset: usize,
         step: usize,
     ) -> [S; N] {
-        let others = |feature: &Feature, x: [S; N]| -> [S; N] {
-            // SAFETY: the caller's promise; the residual was checked to have the output's shape.
-            let other = |i: usize| unsafe { S::load(feature.as_ptr().add(offset + i * step)) };
-            std::array::from_fn(|i| x[i].add(other(i)))
-        };
-        // SAFETY: the caller's promise; the bias is padded like a pixel.
-        let bias = unsafe { S::load(self.bias.as_ptr().add(channel)) };
-        let mut x = sums.map(|sum| sum.add(bias));
-        if let Residual::BeforeActivation(feature) = self.epilogue.residual {
-            x = others(feature, x);
-        }
-        if let Residual::Attention(feature) = self.epilogue.residual {
-            let gates = x.map(|x| x.sigmoid().add(S::splat(-0.5)));
-            let joined = others(feature, x);
-            x = std::array::from_fn(|i| joined[i].mul(gates[i]));
-        } else {
-            // SAFETY: the caller's promise; slopes were checked against the output's channels.
-            x = unsafe { activate(x, &self.epilogue.activation, channel) };
-        }
-        if let Residual::AfterActivation(feature) = self.epilogue.residual {
-            x = others(feature, x);
+        let mut x = sums;
+        // SAFETY: the caller's promise; bias and slopes are padded like a pixel, and the residual
+        // was checked to have the output's shape.
+        unsafe {
+            add_each(&mut x, S::load(self.bias.as_ptr().add(channel)));
+            match self.epilogue.residual {
+                Residual::None => activate(&mut x, &self.epilogue.activation, channel),
+                Residual::BeforeActivation(feature) => {
+                    add_feature(&mut x, feature, offset, step);
+                    activate(&mut x, &self.epilogue.activation, channel);
+                }
+                Residual::AfterActivation(feature) => {
+                    activate(&mut x, &self.epilogue.activation, channel);
+                    add_feature(&mut x, feature, offset, step);
+                }
+                Residual::Attention(feature) => {
+                    let mut gates = x;
+                    activate(&mut gates, &Activation::Sigmoid, channel);
+                    add_each(&mut gates, S::splat(-0.5));
+                    add_feature(&mut x, feature, offset, step);
+                    for i in 0..N {
+                        x[i] = x[i].mul(gates[i]);
+                    }
+                }
+            }
         }
         if let Some((low, high)) = self.epilogue.clamp {
-            x = x.map(|x| x.max(S::splat(low)).min(S::splat(high)));
+            for x in &mut x {
+                *x = x.max(S::splat(low)).min(S::splat(high));
+            }
         }
         x
+    }
+}
+
+#[inline(always)]
+fn add_each<S: Simd, const N: usize>(x: &mut [S; N], addend: S) {
+    for x in x {
+        *x = x.add(addend);
+    }
+}
+
+/// # Safety
+/// Elements `offset`, `offset + step`, ... start whole vectors of the feature.
+#[inline(always)]
+unsafe fn add_feature<S: Simd, const N: usize>(
+    x: &mut [S; N],
+    feature: &Feature,
+    offset: usize,
+    step: usize,
+) {
+    for i in 0..N {
+        // SAFETY: the caller's promise.
+        x[i] = x[i].add(unsafe { S::load(feature.as_ptr().add(offset + i * step)) });
+    }
+}
+
+#[inline(always)]
+fn leak<S: Simd, const N: usize>(x: &mut [S; N], slope: S) {
+    for x in x {
+        *x = x.min(S::zero()).mul_add(slope, x.max(S::zero()));
     }
 }
 
@@ -177,20 +212,35 @@ impl Writer<'_> {
 /// `channel` starts a whole vector inside the shape the activation was checked against.
 #[inline(always)]
 pub(crate) unsafe fn activate<S: Simd, const N: usize>(
-    x: [S; N],
+    x: &mut [S; N],
     activation: &Activation<'_>,
     channel: usize,
-) -> [S; N] {
-    let leak = |slope: S| x.map(|x| x.min(S::zero()).mul_add(slope, x.max(S::zero())));
+) {
     match activation {
-        Activation::None => x,
-        Activation::Relu => x.map(|x| x.max(S::zero())),
-        Activation::LeakyRelu(slope) => leak(S::splat(*slope)),
+        Activation::None => {}
+        Activation::Relu => {
+            for x in x {
+                *x = x.max(S::zero());
+            }
+        }
+        Activation::LeakyRelu(slope) => leak(x, S::splat(*slope)),
         // SAFETY: the caller's promise; slopes are padded like pixels.
-        Activation::PRelu(slopes) => leak(unsafe { S::load(slopes.as_ptr().add(channel)) }),
-        Activation::Silu => x.map(|x| x.mul(x.sigmoid())),
-        Activation::Sigmoid => x.map(S::sigmoid),
+        Activation::PRelu(slopes) => leak(x, unsafe { S::load(slopes.as_ptr().add(channel)) }),
+        Activation::Silu => {
+            for x in x {
+                *x = x.mul(x.sigmoid());
+            }
+        }
+        Activation::Sigmoid => {
+            for x in x {
+                *x = x.sigmoid();
+            }
+        }
         // tanh(x) = 2 sigmoid(2 x) - 1
-        Activation::Tanh => x.map(|x| x.add(x).sigmoid().mul_add(S::splat(2.0), S::splat(-1.0))),
+        Activation::Tanh => {
+            for x in x {
+                *x = x.add(*x).sigmoid().mul_add(S::splat(2.0), S::splat(-1.0));
+            }
+        }
     }
 }

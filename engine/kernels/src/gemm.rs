@@ -44,7 +44,7 @@ pub(crate) unsafe fn micro<S: Simd, const ROWS: usize, const NR: usize>(job: &Mi
                 let depth = if is_last { job.last_depth } else { job.depth };
                 let a = job.a.add(ty * job.tap_stride[0] + tx * job.tap_stride[1]);
                 for k in 0..depth {
-                    let weights: [S; NR] = std::array::from_fn(|n| S::load(b.add(n * S::LANES)));
+                    let weights: [S; NR] = S::load_each(b, S::LANES);
                     for m in 0..ROWS {
                         let value = S::splat(*a.add(m * job.row_stride + k));
                         for n in 0..NR {

@@ -129,8 +129,7 @@ impl Row<'_> {
                     let from = (y * self.input.width() + left) * pixel + c;
                     let from = self.input.as_ptr().add(from);
                     let weights = self.weights.as_ptr().add(ky * WIDTH * pixel + c);
-                    let weights: [S; WIDTH] =
-                        std::array::from_fn(|kx| S::load(weights.add(kx * pixel)));
+                    let weights: [S; WIDTH] = S::load_each(weights, pixel);
                     for i in 0..WIDTH + GROUP - 1 {
                         let value = S::load(from.add(i * pixel));
                         S::prefetch(from.wrapping_add((i + 4 * GROUP) * pixel));

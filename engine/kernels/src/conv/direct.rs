@@ -229,7 +229,7 @@ impl Place<'_> {
         // SAFETY: the caller's promise; the sums have a row for each pixel of the group.
         unsafe {
             let from = sums.as_ptr().add(m * plan.sums_stride + c);
-            let values = std::array::from_fn(|i| S::load(from.add(i * plan.sums_stride)));
+            let values = S::load_each(from, plan.sums_stride);
             let values: [S; N] = plan.writer.finish(values, c, offset, pixel);
             for i in 0..N {
                 values[i].store(output.get().add(offset + i * pixel));

@@ -107,6 +107,16 @@ fn transform_output<S: Simd>(m: [S; PATCH]) -> [S; TILE] {
     ]
 }
 
+/// Entry `y` of each column.
+#[inline(always)]
+fn across<S: Simd, const ROWS: usize>(columns: &[[S; ROWS]; PATCH], y: usize) -> [S; PATCH] {
+    let mut row = [S::zero(); PATCH];
+    for x in 0..PATCH {
+        row[x] = columns[x][y];
+    }
+    row
+}
+
 impl Weights {
     pub(super) fn new(spec: &ConvSpec, weight: &[f32], isa: Isa) -> Self {
         let (ins, outs) = (spec.in_channels, spec.out_channels);
@@ -236,12 +246,11 @@ unsafe fn load_tile<S: Simd>(
             }
             let mut columns = [[S::zero(); PATCH]; PATCH];
             for x in 0..PATCH {
-                let column: [S; PATCH] =
-                    std::array::from_fn(|y| S::load(source.add(y * row_stride + x * pixel)));
+                let column = S::load_each(source.add(x * pixel), row_stride);
                 columns[x] = transform_input(column);
             }
             for y in 0..PATCH {
-                let row = transform_input(std::array::from_fn(|x| columns[x][y]));
+                let row = transform_input(across(&columns, y));
                 for x in 0..PATCH {
                     row[x].store(target.add((y * PATCH + x) * SLOTS * S::LANES));
                 }
@@ -284,9 +293,8 @@ unsafe fn store_tile<S: Simd>(
     unsafe {
         let mut columns = [[S::zero(); TILE]; PATCH];
         for x in 0..PATCH {
-            columns[x] = transform_output(std::array::from_fn(|y| {
-                S::load(sums.add((y * PATCH + x) * SLOTS * S::LANES))
-            }));
+            let column = sums.add(x * SLOTS * S::LANES);
+            columns[x] = transform_output(S::load_each(column, PATCH * SLOTS * S::LANES));
         }
         let count = TILE.min(plan.width - left);
         let first = output.get().wrapping_add((top * plan.width + left) * pixel + channel);
@@ -295,7 +303,7 @@ unsafe fn store_tile<S: Simd>(
             S::prefetch_to_write(first.wrapping_add((i / TILE * plan.width + x) * pixel));
         }
         for y in 0..TILE.min(plan.height - top) {
-            let row = transform_output(std::array::from_fn(|x| columns[x][y]));
+            let row = transform_output(across(&columns, y));
             let offset = ((top + y) * plan.width + left) * pixel + channel;
             if count == TILE {
                 let row = plan.writer.finish(row, channel, offset, pixel);

@@ -62,6 +62,22 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         Self::splat(0.0)
     }
 
+    /// Vectors `step` values apart. A loop, as everywhere in the kernels: a closure is a function
+    /// of its own, compiled without the vector instructions, and where the compiler does not inline
+    /// it every operation in it is a call.
+    ///
+    /// # Safety
+    /// `from`, `from + step`, ... each point at `LANES` readable values.
+    #[inline(always)]
+    unsafe fn load_each<const N: usize>(from: *const f32, step: usize) -> [Self; N] {
+        let mut vectors = [Self::zero(); N];
+        for i in 0..N {
+            // SAFETY: the caller's promise.
+            vectors[i] = unsafe { Self::load(from.add(i * step)) };
+        }
+        vectors
+    }
+
     /// `exp(self)`, within 2 units in the last place, saturating at both ends instead of reaching
     /// 0 or infinity. Cephes' polynomial on the remainder after dividing by ln 2.
     #[inline(always)]
