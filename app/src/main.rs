@@ -1,3 +1,7 @@
 //! Limpid: makes photos clear on this computer.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    limpid::cli::main(limpid::window::run)
+}
