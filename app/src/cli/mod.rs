@@ -69,5 +69,5 @@ fn start_log() {
 
 /// An engine for work without a window: no saved queue, no views.
 fn engine_config() -> EngineConfig {
-    EngineConfig { views: false, ..EngineConfig::new(LibraryConfig::default()) }
+    EngineConfig { views: false, ..EngineConfig::new(LibraryConfig::for_user()) }
 }
