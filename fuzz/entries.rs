@@ -9,7 +9,7 @@ use limpid_photo::metadata::{exif, xmp};
 use limpid_photo::{WorkContext, decode};
 
 /// A recipe file.
-pub fn recipe(bytes: &[u8]) {
+pub(crate) fn recipe(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(recipe) = Recipe::from_toml(text) {
         let written = recipe.to_toml().expect("what was read can be written");
@@ -19,7 +19,7 @@ pub fn recipe(bytes: &[u8]) {
 }
 
 /// The table of packs.
-pub fn packs(bytes: &[u8]) {
+pub(crate) fn packs(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(packs) = packs::parse(text) {
         for pack in packs {
@@ -30,14 +30,14 @@ pub fn packs(bytes: &[u8]) {
 }
 
 /// A weight file.
-pub fn weights(bytes: &[u8]) {
+pub(crate) fn weights(bytes: &[u8]) {
     if let Ok(weights) = Weights::read(bytes) {
         let _ = weights.architecture();
     }
 }
 
 /// A saved queue.
-pub fn queue(bytes: &[u8]) {
+pub(crate) fn queue(bytes: &[u8]) {
     let contents = journal::read(bytes);
     assert!(contents.unfinished <= contents.files);
     assert!(contents.damaged_lines <= bytes.len());
@@ -46,7 +46,7 @@ pub fn queue(bytes: &[u8]) {
 const EDITS: exif::Edits = exif::Edits { size: Some((4000, 3000)), strip_gps: true };
 
 /// An EXIF block that is corrected.
-pub fn exif(bytes: &[u8]) {
+pub(crate) fn exif(bytes: &[u8]) {
     if let Ok(edited) = exif::edit(bytes, &EDITS) {
         assert!(edited.len() <= bytes.len() + 4096, "{} became {}", bytes.len(), edited.len());
         exif::edit(&edited, &EDITS).expect("what was corrected can be corrected again");
@@ -54,7 +54,7 @@ pub fn exif(bytes: &[u8]) {
 }
 
 /// An XMP packet that is corrected.
-pub fn xmp(bytes: &[u8]) {
+pub(crate) fn xmp(bytes: &[u8]) {
     if let Ok(edited) = xmp::edit(bytes, &EDITS) {
         let again = xmp::edit(&edited, &EDITS).expect("what was corrected can be corrected again");
         assert_eq!(again, edited, "the second correction has nothing left to do");
@@ -62,7 +62,7 @@ pub fn xmp(bytes: &[u8]) {
 }
 
 /// A picture file, under a budget of 64 MB.
-pub fn picture(bytes: &[u8]) {
+pub(crate) fn picture(bytes: &[u8]) {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(file.path(), bytes).expect("a temporary file");
     let pool = Pool::new(1).expect("a thread");

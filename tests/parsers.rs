@@ -1,6 +1,9 @@
 //! The fuzz targets' entry points over a small corpus and over random changes of it, so that every
 //! change of a reader meets hostile bytes before it is merged.
 
+// A test fails by panicking, and tells a measured figure by printing it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
 #[path = "../fuzz/entries.rs"]
 mod entries;
 
@@ -38,7 +41,9 @@ fn change() -> impl Strategy<Value = Change> {
 fn changed(bytes: &[u8], changes: &[Change]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for change in changes {
-        let index = |at: f64, bytes: &[u8]| ((at * bytes.len() as f64) as usize).min(bytes.len().saturating_sub(1));
+        let index = |at: f64, bytes: &[u8]| {
+            ((at * bytes.len() as f64) as usize).min(bytes.len().saturating_sub(1))
+        };
         match change {
             _ if bytes.is_empty() => {}
             Change::Put(at, byte) => {
@@ -71,7 +76,12 @@ fn stands(entry: fn(&[u8]), corpus: &[Vec<u8>], cases: u32) {
     });
     outcome.unwrap();
     let random = prop::collection::vec(any::<u8>(), 0..300);
-    runner.run(&random, |bytes| { entry(&bytes); Ok(()) }).unwrap();
+    runner
+        .run(&random, |bytes| {
+            entry(&bytes);
+            Ok(())
+        })
+        .unwrap();
 }
 
 #[test]
@@ -82,7 +92,11 @@ fn the_recipe_reader() {
     ]);
     recipe.output.folder = Some("out put".into());
     let written = recipe.to_toml().unwrap().into_bytes();
-    stands(entries::recipe, &[written, b"version = 1\n[[steps]]\nkind = \"denoise\"\nstrength = 0.3\n".to_vec()], 400);
+    stands(
+        entries::recipe,
+        &[written, b"version = 1\n[[steps]]\nkind = \"denoise\"\nstrength = 0.3\n".to_vec()],
+        400,
+    );
 }
 
 #[test]
@@ -106,7 +120,13 @@ fn the_weights_reader() {
     let crossed = r#"{"a":{"dtype":"F16","shape":[4],"data_offsets":[8,0]}}"#;
     let mut long = u64::MAX.to_le_bytes().to_vec();
     long.extend_from_slice(b"{}");
-    let corpus = [container(plain, 16), container(huge, 16), container(crossed, 8), container("{}", 0), long];
+    let corpus = [
+        container(plain, 16),
+        container(huge, 16),
+        container(crossed, 8),
+        container("{}", 0),
+        long,
+    ];
     stands(entries::weights, &corpus, 300);
 }
 
@@ -147,7 +167,7 @@ fn the_queue_reader() {
 /// A little EXIF block: orientation, and a GPS directory that holds one entry.
 fn exif_block() -> Vec<u8> {
     let mut block = b"II*\0\x08\0\0\0".to_vec();
-    let mut entry = |out: &mut Vec<u8>, tag: u16, kind: u16, count: u32, value: u32| {
+    let entry = |out: &mut Vec<u8>, tag: u16, kind: u16, count: u32, value: u32| {
         out.extend_from_slice(&tag.to_le_bytes());
         out.extend_from_slice(&kind.to_le_bytes());
         out.extend_from_slice(&count.to_le_bytes());
@@ -175,7 +195,8 @@ fn the_exif_editor() {
 
 #[test]
 fn the_xmp_editor() {
-    let packet = br#"<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">
+    let packet =
+        br#"<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""
  xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:exif="http://ns.adobe.com/exif/1.0/"
  tiff:Orientation="6" exif:PixelXDimension="40"><exif:GPSLatitude>48,12.0N</exif:GPSLatitude>
@@ -185,7 +206,8 @@ fn the_xmp_editor() {
 
 #[test]
 fn the_picture_readers() {
-    let picture = image::RgbImage::from_fn(9, 7, |x, y| image::Rgb([x as u8 * 20, y as u8 * 30, 90]));
+    let picture =
+        image::RgbImage::from_fn(9, 7, |x, y| image::Rgb([x as u8 * 20, y as u8 * 30, 90]));
     let formats = [
         image::ImageFormat::Jpeg,
         image::ImageFormat::Png,

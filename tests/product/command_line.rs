@@ -12,7 +12,8 @@ fn it_says_its_version_and_how_it_is_used() {
     let version = place.run(["--version"]).ended_with(0);
     assert_eq!(version.stdout.trim(), concat!("limpid ", env!("CARGO_PKG_VERSION")));
     let help = place.run(["denoise", "--help"]).ended_with(0);
-    for option in ["--strength", "--luma", "--chroma", "--model", "--format", "--quality", "--json"] {
+    for option in ["--strength", "--luma", "--chroma", "--model", "--format", "--quality", "--json"]
+    {
         assert!(help.stdout.contains(option), "{option} is not in\n{}", help.stdout);
     }
 }
@@ -137,7 +138,8 @@ fn no_strength_changes_no_pixel() {
     files::save(&files::deep(70, 50), &place.at("b.png"));
     place.run(["denoise", "a.png", "b.png", "-o", "out", "--strength", "0"]).ended_with(0);
     for name in ["a.png", "b.png"] {
-        let (before, after) = (files::load(&place.at(name)), files::load(&place.at("out").join(name)));
+        let (before, after) =
+            (files::load(&place.at(name)), files::load(&place.at("out").join(name)));
         assert!(before == after, "{name} is not the same");
     }
 }
@@ -172,7 +174,9 @@ fn a_recipe_runs_and_a_wrong_one_is_refused() {
     let result = files::load(&place.at("out/a-clear.png"));
     assert_eq!((result.width(), result.height()), (60, 40));
 
-    for (text, word) in [("version = 9", "version"), ("steps = 3", "r.toml"), ("version = 1\nx = 2", "x")] {
+    for (text, word) in
+        [("version = 9", "version"), ("steps = 3", "r.toml"), ("version = 1\nx = 2", "x")]
+    {
         std::fs::write(place.at("r.toml"), text).unwrap();
         let refused = place.run(["run", "--recipe", "r.toml", "a.jpg", "-o", "out"]).ended_with(2);
         assert!(refused.stderr.contains(word), "{text}: {}", refused.stderr);
@@ -223,7 +227,9 @@ fn json_tells_every_event_of_a_batch() {
     let of = |event: &str| lines.iter().filter(|line| line["event"] == event).collect::<Vec<_>>();
     assert_eq!(of("queued")[0]["files"], 2);
     assert_eq!(of("started").len(), 2);
-    assert!(of("progress").iter().any(|line| line["stage"] == "enhancing" && line["files_total"] == 2));
+    assert!(
+        of("progress").iter().any(|line| line["stage"] == "enhancing" && line["files_total"] == 2)
+    );
     let finished = of("finished");
     assert!(finished[0]["file"].as_str().unwrap().ends_with("a.png"));
     assert!(finished[0]["output"].as_str().unwrap().ends_with("a.png"));

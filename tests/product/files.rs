@@ -78,7 +78,8 @@ pub(crate) fn load(path: &Path) -> DynamicImage {
 pub(crate) fn distance(a: &DynamicImage, b: &DynamicImage) -> f64 {
     let (a, b) = (a.to_rgb8(), b.to_rgb8());
     assert_eq!(a.dimensions(), b.dimensions());
-    let sum: f64 = a.iter().zip(b.iter()).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
+    let sum: f64 =
+        a.iter().zip(b.iter()).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
     (sum / a.len() as f64).sqrt()
 }
 

@@ -226,7 +226,12 @@ fn kinds_that_limpid_does_not_do_are_answered_in_words() {
     ];
     for (name, bytes, word) in cases {
         std::fs::write(folder.join(name), bytes).unwrap();
-        let ran = place.run(["denoise".as_ref(), folder.join(name).as_os_str(), "-o".as_ref(), "x.png".as_ref()]);
+        let ran = place.run([
+            "denoise".as_ref(),
+            folder.join(name).as_os_str(),
+            "-o".as_ref(),
+            "x.png".as_ref(),
+        ]);
         let ran = ran.ended_with(1);
         assert!(ran.stderr.to_lowercase().contains(&word.to_lowercase()), "{name}: {}", ran.stderr);
     }
@@ -253,7 +258,8 @@ fn nothing_can_be_written(place: &Place, out: &Path, mut limit: impl FnMut(&mut 
     for name in ["a.png", "b.png", "c.png"] {
         files::save(&files::noisy(200, 150, 1), &folder.join(name));
     }
-    let mut command = place.command(["denoise".as_ref(), "in".as_ref(), "-o".as_ref(), out.as_os_str()]);
+    let mut command =
+        place.command(["denoise".as_ref(), "in".as_ref(), "-o".as_ref(), out.as_os_str()]);
     limit(&mut command);
     let ran = Ran::from(command.output().unwrap()).ended_with(1);
     assert_eq!(ran.failures().len(), 3, "{}", ran.stderr);

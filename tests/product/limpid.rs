@@ -171,11 +171,8 @@ pub(crate) fn end_of(mut child: Child, limit: Duration) -> Ran {
         child.kill().unwrap();
     }
     let status = child.wait().unwrap();
-    let ran = Ran {
-        code: status.code(),
-        stdout: stdout.join().unwrap(),
-        stderr: stderr.join().unwrap(),
-    };
+    let ran =
+        Ran { code: status.code(), stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() };
     assert!(in_time, "it had not ended after {limit:?}\nstderr: {}", ran.stderr);
     ran
 }

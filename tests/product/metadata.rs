@@ -31,11 +31,24 @@ fn tag(place: &Place, folder: &Path, orientation: u32) {
     let profile = place.at("p3.icc");
     std::fs::write(&profile, moxcms::ColorProfile::new_display_p3().encode().unwrap()).unwrap();
     let mut args: Vec<String> = [
-        "-q", "-n", "-overwrite_original", "-EXIF:Make=Lumen", "-EXIF:Model=L 1", "-EXIF:ISO=6400",
-        "-EXIF:DateTimeOriginal=2024:02:29 18:30:00", "-EXIF:Artist=Zoë", "-EXIF:GPSLatitude=48.2",
-        "-EXIF:GPSLatitudeRef=N", "-EXIF:GPSLongitude=16.4", "-EXIF:GPSLongitudeRef=E",
-        "-EXIF:XResolution=240", "-EXIF:YResolution=240", "-EXIF:ResolutionUnit=2",
-        "-XMP-dc:Creator=Zoë", "-XMP-xmp:Rating=4", "-XMP-exif:GPSLatitude=48.2",
+        "-q",
+        "-n",
+        "-overwrite_original",
+        "-EXIF:Make=Lumen",
+        "-EXIF:Model=L 1",
+        "-EXIF:ISO=6400",
+        "-EXIF:DateTimeOriginal=2024:02:29 18:30:00",
+        "-EXIF:Artist=Zoë",
+        "-EXIF:GPSLatitude=48.2",
+        "-EXIF:GPSLatitudeRef=N",
+        "-EXIF:GPSLongitude=16.4",
+        "-EXIF:GPSLongitudeRef=E",
+        "-EXIF:XResolution=240",
+        "-EXIF:YResolution=240",
+        "-EXIF:ResolutionUnit=2",
+        "-XMP-dc:Creator=Zoë",
+        "-XMP-xmp:Rating=4",
+        "-XMP-exif:GPSLatitude=48.2",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -47,9 +60,12 @@ fn tag(place: &Place, folder: &Path, orientation: u32) {
 
 /// All tags of the files below a folder, by file name.
 fn tags(folder: &Path) -> Vec<(PathBuf, Value)> {
-    let json = exiftool(["-j".as_ref(), "-n".as_ref(), "-G1".as_ref(), "-r".as_ref(), folder.as_os_str()]);
+    let json =
+        exiftool(["-j".as_ref(), "-n".as_ref(), "-G1".as_ref(), "-r".as_ref(), folder.as_os_str()]);
     let json: Vec<Value> = serde_json::from_slice(&json).unwrap();
-    json.into_iter().map(|tags| (PathBuf::from(tags["SourceFile"].as_str().unwrap()), tags)).collect()
+    json.into_iter()
+        .map(|tags| (PathBuf::from(tags["SourceFile"].as_str().unwrap()), tags))
+        .collect()
 }
 
 fn profile_of(path: &Path) -> Vec<u8> {
@@ -97,7 +113,8 @@ fn check_tags(wrong: &mut Vec<String>, name: &str, tags: &Value, keeps_gps: bool
         expect("GPS:GPSLatitude", 48.2.into());
         expect("GPS:GPSLongitude", 16.4.into());
     }
-    let about_place: Vec<&String> = tags.as_object().unwrap().keys().filter(|k| k.contains("GPS")).collect();
+    let about_place: Vec<&String> =
+        tags.as_object().unwrap().keys().filter(|k| k.contains("GPS")).collect();
     if !keeps_gps && !about_place.is_empty() {
         wrong.push(format!("{name}: the place is still there: {about_place:?}"));
     }
@@ -237,12 +254,14 @@ fn sizes_and_thumbnail_are_those_of_the_result() {
         height.as_ref(),
         folder.join("a.jpg").as_os_str(),
     ]);
-    let stale = exiftool(["-b".as_ref(), "-ThumbnailImage".as_ref(), folder.join("a.jpg").as_os_str()]);
+    let stale =
+        exiftool(["-b".as_ref(), "-ThumbnailImage".as_ref(), folder.join("a.jpg").as_os_str()]);
     assert!(!stale.is_empty(), "the test's own thumbnail is there");
     place.run(["upscale", "in/a.jpg", "-o", "b.jpg"]).ended_with(0);
     let (_, tags) = tags(&place.at("b.jpg")).remove(0);
     assert_eq!(tags["ExifIFD:ExifImageWidth"], 2 * HEIGHT, "{tags:#}");
     assert_eq!(tags["ExifIFD:ExifImageHeight"], 2 * WIDTH, "{tags:#}");
-    let thumbnail = exiftool(["-b".as_ref(), "-ThumbnailImage".as_ref(), place.at("b.jpg").as_os_str()]);
+    let thumbnail =
+        exiftool(["-b".as_ref(), "-ThumbnailImage".as_ref(), place.at("b.jpg").as_os_str()]);
     assert!(thumbnail != stale, "the thumbnail shows the picture before");
 }

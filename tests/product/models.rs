@@ -49,7 +49,8 @@ fn a_fetch_that_cannot_work_is_one_sentence() {
 }
 
 fn files_count(place: &Place) -> usize {
-    let is_weights = |path: &std::path::PathBuf| path.extension().is_some_and(|e| e == "safetensors");
+    let is_weights =
+        |path: &std::path::PathBuf| path.extension().is_some_and(|e| e == "safetensors");
     crate::limpid::files_below(&place.at("home")).iter().filter(|path| is_weights(path)).count()
 }
 

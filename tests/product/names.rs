@@ -42,7 +42,10 @@ fn names_are_kept_byte_for_byte() {
     line.extend(odd_names().into_iter().map(|name| folder.join(name).into_os_string()));
     place.run(line).ended_with(0);
     for out in ["out", "out 2"] {
-        let found: Vec<_> = files_below(&place.at(out)).into_iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+        let found: Vec<_> = files_below(&place.at(out))
+            .into_iter()
+            .map(|path| path.file_name().unwrap().to_owned())
+            .collect();
         let mut wanted = odd_names();
         wanted.sort();
         assert_eq!(found, wanted, "in {out}");
@@ -65,7 +68,8 @@ fn a_failure_of_an_odd_name_is_still_one_line() {
 fn a_file_given_twice_is_done_once() {
     let place = Place::new();
     files::save(&files::noisy(24, 20, 1), &place.at("a.png"));
-    let ran = place.run(["denoise", "a.png", "./a.png", "a.png", "-o", "out", "--json"]).ended_with(0);
+    let ran =
+        place.run(["denoise", "a.png", "./a.png", "a.png", "-o", "out", "--json"]).ended_with(0);
     assert_eq!(ran.json().last().unwrap()["finished"], 1);
     assert_eq!(files_below(&place.at("out")), [place.at("out/a.png")]);
 }

@@ -34,9 +34,9 @@ fn mixed_files(folder: &Path, count: usize) -> Vec<PathBuf> {
 
 /// When each result was written: a file that is done twice is written twice.
 fn written(out: &Path) -> BTreeMap<PathBuf, (u64, SystemTime)> {
-    let results = files_below(out).into_iter().filter(|path| {
-        !path.as_os_str().as_encoded_bytes().ends_with(b".limpid-part")
-    });
+    let results = files_below(out)
+        .into_iter()
+        .filter(|path| !path.as_os_str().as_encoded_bytes().ends_with(b".limpid-part"));
     results
         .map(|path| {
             let metadata = path.metadata().unwrap();
@@ -86,7 +86,11 @@ fn kill_three_times_and_finish(extra: &[&str]) {
     }
     assert_eq!(now.len(), good, "every good file has one result");
     for path in &broken {
-        let named = ran.failures().iter().filter(|line| line.ends_with(&path.display().to_string())).count();
+        let named = ran
+            .failures()
+            .iter()
+            .filter(|line| line.ends_with(&path.display().to_string()))
+            .count();
         assert_eq!(named, 1, "{} in\n{}", path.display(), ran.stderr);
     }
     assert_eq!(ran.failures().len(), broken.len(), "{}", ran.stderr);
@@ -100,7 +104,11 @@ fn kill_three_times_and_finish(extra: &[&str]) {
     place.run(whole).ended_with(1);
     for path in now.keys() {
         let twin = place.at("whole").join(path.file_name().unwrap());
-        assert!(std::fs::read(path).unwrap() == std::fs::read(twin).unwrap(), "{} differs", path.display());
+        assert!(
+            std::fs::read(path).unwrap() == std::fs::read(twin).unwrap(),
+            "{} differs",
+            path.display()
+        );
     }
     println!("{count} files, {} broken, killed 3 times: each of {good} done once", broken.len());
 }
