@@ -8,18 +8,24 @@ use limpid_engine::LibraryConfig;
 /// else the system's place for a program's data.
 #[must_use]
 pub fn home() -> PathBuf {
-    if let Some(home) = std::env::var_os("LIMPID_HOME").filter(|home| !home.is_empty()) {
-        return home.into();
-    }
-    directories::ProjectDirs::from("", "", "limpid")
-        .map_or_else(|| std::env::temp_dir().join("limpid"), |dirs| dirs.data_local_dir().into())
+    chosen_home().unwrap_or_else(|| {
+        directories::ProjectDirs::from("", "", "limpid").map_or_else(
+            || std::env::temp_dir().join("limpid"),
+            |dirs| dirs.data_local_dir().into(),
+        )
+    })
 }
 
-/// Where the models are: fetched packs and the user's own files.
+fn chosen_home() -> Option<PathBuf> {
+    std::env::var_os("LIMPID_HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+}
+
+/// Where the models are, fetched packs and the user's own files: below [`home`] where that was set,
+/// else where [`LibraryConfig::for_user`] says.
 #[must_use]
 pub fn library() -> LibraryConfig {
-    let models = home().join("models");
-    LibraryConfig { packs_dir: models.join("packs"), imports_dir: models.join("imports") }
+    let Some(home) = chosen_home() else { return LibraryConfig::for_user() };
+    LibraryConfig { packs_dir: home.join("packs"), imports_dir: home.join("imports") }
 }
 
 /// Folder of the window's saved queue.

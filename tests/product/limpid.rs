@@ -42,10 +42,7 @@ impl Place {
     /// Gives a command this place as its home.
     pub(crate) fn settle(&self, command: &mut Command) {
         let home = self.folder("home");
-        command.env("HOME", &home).env("LC_ALL", "C.UTF-8");
-        for name in ["XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"] {
-            command.env(name, home.join(name));
-        }
+        command.env("LIMPID_HOME", &home).env("LC_ALL", "C.UTF-8");
         for name in ["LIMPID_PROFILE", "LIMPID_LOG", "DISPLAY", "WAYLAND_DISPLAY"] {
             command.env_remove(name);
         }

@@ -1,11 +1,11 @@
 //! Runs a job to its end, or to Ctrl-C. Given again after a crash, the same command goes on.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crossbeam_channel::{Receiver, select};
-use directories::ProjectDirs;
 use limpid_engine::{Engine, EngineConfig, EngineError, Event, Job, Resumed};
+
+use crate::places;
 
 use super::args::WorkArgs;
 use super::report::{Form, Report};
@@ -67,7 +67,7 @@ fn start(job: &Job, work: &WorkArgs) -> Result<(Engine, Resumed), EngineError> {
     if let Some(bytes) = work.memory {
         config.budget_bytes = bytes;
     }
-    config.state_dir = state_base().map(|base| Engine::batch_dir(&base, job)).transpose()?;
+    config.state_dir = Some(Engine::batch_dir(&places::home(), job)?);
     let engine = start_saved_or_not(config)?;
     let resumed = engine.resume_or_submit(job.clone())?;
     Ok((engine, resumed))
@@ -83,10 +83,4 @@ fn start_saved_or_not(config: EngineConfig) -> Result<Engine, EngineError> {
         }
         started => started,
     }
-}
-
-/// Where saved queues lie; none for a user without a home.
-fn state_base() -> Option<PathBuf> {
-    let dirs = ProjectDirs::from("", "", "limpid")?;
-    Some(dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned())
 }

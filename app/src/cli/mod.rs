@@ -15,8 +15,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use limpid_engine::{EngineConfig, LibraryConfig};
+use limpid_engine::EngineConfig;
 
+use crate::places;
 use args::{Cli, Command};
 
 /// Some files failed.
@@ -69,5 +70,5 @@ fn start_log() {
 
 /// An engine for work without a window: no saved queue, no views.
 fn engine_config() -> EngineConfig {
-    EngineConfig { views: false, ..EngineConfig::new(LibraryConfig::for_user()) }
+    EngineConfig { views: false, ..EngineConfig::new(places::library()) }
 }
