@@ -68,6 +68,14 @@ impl RunContext<'_> {
     }
 }
 
+/// Into how many parts to split the output channels of a layer with `blocks` blocks of pixels and
+/// `panels` panels of channels, so that deep layers on small pictures occupy all workers. Depends on
+/// the shape only: the arithmetic of an output is the same in any part, so this is for balance.
+pub(crate) fn channel_parts(blocks: usize, panels: usize) -> usize {
+    const WANTED: usize = 16;
+    WANTED.div_ceil(blocks.max(1)).clamp(1, panels.max(1))
+}
+
 /// A pointer that workers share to write disjoint parts of one tensor.
 #[derive(Clone, Copy)]
 pub(crate) struct SharedMut(pub(crate) *mut f32);

@@ -2,7 +2,7 @@
 //! is taps x input channels, read where they lie. Any kernel, stride, padding, dilation, groups.
 
 use super::ConvSpec;
-use crate::context::SharedMut;
+use crate::context::{SharedMut, channel_parts};
 use crate::epilogue::Writer;
 use crate::feature::{CHANNEL_BLOCK, padded};
 use crate::gemm::{Micro, Packed};
@@ -45,6 +45,9 @@ struct Block<'a> {
     output: SharedMut,
     row: usize,
     columns: std::ops::Range<usize>,
+    /// Panels of each group, and the channels they write.
+    panels: std::ops::Range<usize>,
+    channels: std::ops::Range<usize>,
     scratch: &'a mut [f32],
 }
 
@@ -97,18 +100,24 @@ impl Weights {
         let patch_len = spec.kernel[0] * span * pixel;
         let chunks = width.div_ceil(CHUNK);
         let shared = output.shared_mut();
-        cx.for_each_block(
-            plan.height * chunks,
-            patch_len + MAX_ROWS * plan.sums_stride,
-            |block, scratch| {
-                let start = block % chunks * CHUNK;
-                let columns = start..(start + CHUNK).min(plan.width);
-                let row = block / chunks;
-                let block = Block { plan: &plan, output: shared, row, columns, scratch };
-                // SAFETY: blocks are disjoint ranges of output pixels.
-                unsafe { isa.run(block) }
-            },
-        )?;
+        let blocks = plan.height * chunks;
+        let all = &self.groups[0].panels;
+        // several groups share vectors of output channels, so that they stay together
+        let parts = if spec.groups == 1 { channel_parts(blocks, all.len()) } else { 1 };
+        let scratch_len = patch_len + MAX_ROWS * plan.sums_stride;
+        cx.for_each_block(blocks * parts, scratch_len, |index, scratch| {
+            let (block, part) = (index / parts, index % parts);
+            let start = block % chunks * CHUNK;
+            let columns = start..(start + CHUNK).min(plan.width);
+            let panels = part * all.len() / parts..(part + 1) * all.len() / parts;
+            let end =
+                if part + 1 == parts { padded(spec.out_channels) } else { all[panels.end].channel };
+            let channels = all[panels.start].channel..end;
+            let (plan, row) = (&plan, block / chunks);
+            let block = Block { plan, output: shared, row, columns, panels, channels, scratch };
+            // SAFETY: blocks are disjoint ranges of output pixels or channels.
+            unsafe { isa.run(block) }
+        })?;
         Ok(())
     }
 }
@@ -116,7 +125,7 @@ impl Weights {
 impl Task for Block<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { plan, output, row, columns, scratch } = self;
+        let Self { plan, output, row, columns, panels, channels, scratch } = self;
         let spec = plan.spec;
         let (in_height, in_width) = if plan.rows_are_one {
             (1, plan.width)
@@ -140,8 +149,10 @@ impl Task for Block<'_> {
             let inside = rows_inside && left >= 0 && last < in_width as isize;
             // what this group writes and a later one reads comes while the sums are computed
             let first = output.get().wrapping_add((row * plan.width + x) * out_pixel);
-            for line in (0..count * out_pixel).step_by(CHANNEL_BLOCK) {
-                S::prefetch_to_write(first.wrapping_add(line));
+            for m in 0..count {
+                for c in channels.clone().step_by(CHANNEL_BLOCK) {
+                    S::prefetch_to_write(first.wrapping_add(m * out_pixel + c));
+                }
             }
             let (a, tap_stride) = if inside {
                 let start = (top as usize * in_width + left as usize) * pixel;
@@ -160,7 +171,7 @@ impl Task for Block<'_> {
                 (patch.as_ptr(), plan.patch_taps)
             };
             for (group, packed) in plan.weights.groups.iter().enumerate() {
-                for &panel in &packed.panels {
+                for &panel in &packed.panels[panels.clone()] {
                     // SAFETY: `MAX_ROWS` pixels and all taps lie inside the input or the patch;
                     // the sums have `MAX_ROWS` rows with room for the padding of the last group.
                     unsafe {
@@ -183,7 +194,7 @@ impl Task for Block<'_> {
                     }
                 }
             }
-            for c in (0..out_pixel).step_by(S::LANES) {
+            for c in channels.clone().step_by(S::LANES) {
                 let mut m = 0;
                 while m < count {
                     // SAFETY: the pixels lie inside the output and belong to this block.

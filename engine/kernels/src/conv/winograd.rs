@@ -5,10 +5,10 @@
 //! +-2: the transforms' entries stay small, which saves about a decimal digit.
 
 use super::ConvSpec;
-use crate::context::SharedMut;
+use crate::context::{SharedMut, channel_parts};
 use crate::epilogue::Writer;
 use crate::feature::padded;
-use crate::gemm::{Micro, Packed};
+use crate::gemm::{Micro, Packed, Panel};
 use crate::simd::{Isa, Simd, Task};
 use crate::{Feature, KernelError, RunContext};
 
@@ -52,6 +52,7 @@ struct Block<'a> {
     plan: &'a Plan<'a>,
     output: SharedMut,
     tiles: std::ops::Range<usize>,
+    panels: &'a [Panel],
     scratch: &'a mut [f32],
 }
 
@@ -147,10 +148,15 @@ impl Weights {
         let scratch = POINTS * SLOTS * (input.pixel_stride() + widest * isa.lanes())
             + POINTS * input.pixel_stride();
         let shared = output.shared_mut();
-        cx.for_each_block(tiles.div_ceil(BLOCK), scratch, |block, scratch| {
+        let blocks = tiles.div_ceil(BLOCK);
+        let panels = &self.packed.panels;
+        let parts = channel_parts(blocks, panels.len());
+        cx.for_each_block(blocks * parts, scratch, |index, scratch| {
+            let (block, part) = (index / parts, index % parts);
             let tiles = block * BLOCK..((block + 1) * BLOCK).min(tiles);
-            let block = Block { plan: &plan, output: shared, tiles, scratch };
-            // SAFETY: blocks are disjoint ranges of output tiles.
+            let panels = &panels[part * panels.len() / parts..(part + 1) * panels.len() / parts];
+            let block = Block { plan: &plan, output: shared, tiles, panels, scratch };
+            // SAFETY: blocks are disjoint ranges of output tiles or channels.
             unsafe { isa.run(block) }
         })?;
         Ok(())
@@ -160,7 +166,7 @@ impl Weights {
 impl Task for Block<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { plan, output, tiles, scratch } = self;
+        let Self { plan, output, tiles, panels, scratch } = self;
         let vectors = plan.packed.depth.div_ceil(S::LANES);
         let (inputs, rest) = scratch.split_at_mut(POINTS * SLOTS * plan.input.pixel_stride());
         let (patch, outputs) = rest.split_at_mut(POINTS * plan.input.pixel_stride());
@@ -168,7 +174,7 @@ impl Task for Block<'_> {
             // SAFETY: the scratch holds `BLOCK` slots.
             unsafe { load_tile::<S>(plan, tile, slot, inputs, patch) }
         }
-        for &panel in &plan.packed.panels {
+        for &panel in panels {
             for point in 0..POINTS {
                 for slot in (0..tiles.len()).step_by(S::rows(panel.nr)) {
                     // SAFETY: `BLOCK` is a multiple of the rows, so that rows past the last tile

@@ -1,0 +1,74 @@
+//! Once its features and the workers' scratch have grown, a run allocates nothing.
+#![allow(clippy::unwrap_used)] // a test program
+#![allow(unsafe_code)] // an allocator cannot be written without
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use limpid_kernels::{
+    Activation, Cancel, Conv2d, ConvSpec, Epilogue, Feature, Pool, RunContext, pixel_shuffle,
+};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: hands everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn a_warm_run_allocates_nothing() {
+    let layers: Vec<Conv2d> = [
+        ConvSpec::same(3, 64, 3),
+        ConvSpec::same(64, 64, 3),
+        ConvSpec::depthwise(64, 3),
+        ConvSpec::same(64, 48, 1),
+        ConvSpec::same(48, 12, 3),
+    ]
+    .iter()
+    .map(|spec| {
+        let taps = spec.kernel[0] * spec.kernel[1];
+        let weights = spec.out_channels * spec.in_channels / spec.groups * taps;
+        Conv2d::new(spec, &vec![0.01; weights], None).unwrap()
+    })
+    .collect();
+    let (pool, cancel) = (Pool::new(2).unwrap(), Cancel::new());
+    let mut features = vec![Feature::zeros(3, 61, 83)];
+    features.resize(layers.len() + 1, Feature::new());
+    let mut picture = Feature::new();
+    // inside the pool, as a whole network runs: entering it from outside may allocate
+    let mut run = || {
+        let cx = RunContext { pool: &pool, cancel: &cancel };
+        for (i, layer) in layers.iter().enumerate() {
+            let (done, rest) = features.split_at_mut(i + 1);
+            let epilogue = Epilogue::activation(Activation::Silu);
+            layer.run(&done[i], &mut rest[0], &epilogue, &cx).unwrap();
+        }
+        pixel_shuffle(&features[layers.len()], 2, &mut picture, &cx).unwrap();
+    };
+    // a worker that comes late grows its scratch then; a run that allocates by itself always does
+    let quiet = pool.install(|| {
+        (0..50).any(|_| {
+            let before = ALLOCATIONS.load(Ordering::Relaxed);
+            for _ in 0..5 {
+                run();
+            }
+            ALLOCATIONS.load(Ordering::Relaxed) == before
+        })
+    });
+    assert!(quiet, "every run allocated");
+}
