@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender};
 use limpid_kernels::Cancel;
 use limpid_nets::ModelCard;
+use limpid_photo::{PhotoError, decode, estimate_noise};
 
+use crate::board::{Board, Request};
 use crate::config::EngineConfig;
 use crate::error::EngineError;
 use crate::event::{Event, FailureKind, ItemId, JobId, PictureInfo};
@@ -15,14 +17,16 @@ use crate::job::Job;
 use crate::journal::{self, Journal, StateDir};
 use crate::models::{self, ModelWork};
 use crate::outbox::Outbox;
-use crate::preview::View;
+use crate::preview::{self, View};
+use crate::processor::PhotoProcessor;
 use crate::queue::{ItemState, Queue};
 use crate::record::{Record, StoredJob};
 use crate::recover;
+use crate::screen;
 use crate::shared::Shared;
 use crate::threads::Threads;
-use crate::tools::Tools;
-use crate::worker::{self, Processor, Stop};
+use crate::tools::{Tools, failure_kind};
+use crate::worker::{self, Processor};
 
 /// Works through jobs in the background and shows views, and tells about both in events.
 ///
@@ -36,6 +40,7 @@ pub struct Engine {
     intake: Option<Sender<JobId>>,
     models: Option<Sender<ModelWork>>,
     models_cancel: Cancel,
+    board: Arc<Board>,
     threads: Threads,
 }
 
@@ -57,12 +62,12 @@ impl Engine {
     /// [`EngineError::InUse`] when another process works on that queue, [`EngineError::State`] when
     /// its folder cannot be used, [`EngineError::Threads`].
     pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
-        Self::start_with(config, Box::new(NotThereYet))
+        Self::start_with(config, |tools| Box::new(PhotoProcessor::new(tools)))
     }
 
     pub(crate) fn start_with(
         config: EngineConfig,
-        mut processor: Box<dyn Processor>,
+        processor: impl FnOnce(Arc<Tools>) -> Box<dyn Processor>,
     ) -> Result<Self, EngineError> {
         let tools = Arc::new(Tools::new(&config)?);
         let (queue, journal) = open_queue(config.state_dir.as_deref())?;
@@ -76,8 +81,10 @@ impl Engine {
             intake: Some(intake),
             models: Some(models),
             models_cancel: Cancel::new(),
+            board: Arc::default(),
             threads: Threads::default(),
         };
+        let mut processor = processor(Arc::clone(&engine.tools));
         engine.announce_restored();
         let shared = Arc::clone(&engine.shared);
         engine.threads.spawn("intake", move || intake::run(&shared, &jobs))?;
@@ -88,6 +95,11 @@ impl Engine {
         engine.threads.spawn("models", move || {
             models::run(&tools.library, &outbox, &cancel, &model_work);
         })?;
+        if config.views {
+            let (shared, tools) = (Arc::clone(&engine.shared), Arc::clone(&engine.tools));
+            let board = Arc::clone(&engine.board);
+            engine.threads.spawn("preview", move || preview::run(&shared, &tools, &board))?;
+        }
         Ok(engine)
     }
 
@@ -259,11 +271,13 @@ impl Engine {
     /// Result tiles are computed at full resolution by the models of the real run and reduced only
     /// for the screen.
     pub fn show(&self, view: View) {
-        let _ = view;
+        self.board.post(Request::Show(view));
     }
 
     /// Forgets the picture that is shown, and its tiles.
-    pub fn close_view(&self) {}
+    pub fn close_view(&self) {
+        self.board.post(Request::Forget);
+    }
 
     /// The models that can be used or fetched.
     #[must_use]
@@ -299,9 +313,15 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Picture`].
     pub fn info(&self, path: &Path) -> Result<PictureInfo, EngineError> {
-        Err(EngineError::Picture {
-            kind: FailureKind::Internal,
-            message: format!("not built yet: {}", path.display()),
+        let read = self.tools.with(self.tools.budget().queue, &Cancel::new(), |cx| {
+            let picture = decode(path, cx)?;
+            let mut info = screen::describe(&picture, path, cx)?;
+            info.noise_sigma = Some(estimate_noise(&picture.raster, cx)?.sigma);
+            Ok(info)
+        });
+        read.map_err(|error: PhotoError| {
+            let kind = failure_kind(&error).unwrap_or(FailureKind::Internal);
+            EngineError::Picture { kind, message: error.at(path).to_string() }
         })
     }
 
@@ -324,6 +344,7 @@ impl Drop for Engine {
         self.intake = None;
         self.models = None;
         self.models_cancel.cancel();
+        self.board.close();
         self.shared.close();
         self.threads.join();
         let mut state = self.shared.lock();
@@ -355,19 +376,6 @@ fn ended_event(item: ItemId, entry: &crate::queue::ItemEntry) -> Option<Event> {
         ItemState::Failed { kind, message } => Event::Failed { item, kind, message },
         ItemState::Cancelled => Event::Cancelled { item },
     })
-}
-
-struct NotThereYet;
-
-impl Processor for NotThereYet {
-    fn process(
-        &mut self,
-        task: &worker::Task,
-        _: &worker::Control<'_>,
-    ) -> Result<worker::Done, Stop> {
-        let message = format!("not built yet: {}", task.found.input.display());
-        Err(Stop::Failed { kind: FailureKind::Internal, message })
-    }
 }
 
 #[cfg(test)]

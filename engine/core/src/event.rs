@@ -203,7 +203,7 @@ pub enum Event {
     },
     /// Nothing is left to do, or the queue was paused.
     Idle,
-    /// The picture of a `View` request was read.
+    /// The picture of a `View` request was read. Comes again with the noise once that is measured.
     Opened {
         /// Which view.
         generation: u64,

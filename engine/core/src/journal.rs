@@ -192,7 +192,7 @@ impl StateDir {
 }
 
 /// Makes a rename in `folder` last through a power cut, where the system can.
-pub(crate) fn sync_folder(folder: &Path) {
+fn sync_folder(folder: &Path) {
     if cfg!(unix)
         && let Err(error) = File::open(folder).and_then(|folder| folder.sync_all())
     {

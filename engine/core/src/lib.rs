@@ -1,6 +1,7 @@
 //! What the app talks to: recipes, jobs, the queue that survives a crash, the worker threads, and
 //! the events they send. Knows no window.
 
+mod board;
 mod config;
 mod engine;
 mod error;
@@ -13,10 +14,12 @@ mod naming;
 mod outbox;
 mod pace;
 mod preview;
+mod processor;
 mod queue;
 mod recipe;
 mod record;
 mod recover;
+mod screen;
 mod shared;
 mod threads;
 mod tile_cache;

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use limpid_photo::FileFormat;
+
 use crate::job::Destination;
 use crate::recipe::{Existing, Output};
 
@@ -42,11 +44,11 @@ pub(crate) enum Plan {
 #[error("the result would replace the original; choose another name: {}", .0.display())]
 pub(crate) struct WouldReplaceOriginal(pub(crate) PathBuf);
 
-/// Chooses the place of a result. `extensions` are those of its format, the usual one first; the
-/// input's own is kept where it is among them.
+/// Chooses the place of a result in `format`. The input's own extension is kept where it belongs to
+/// that format.
 pub(crate) fn plan(
     target: Target<'_>,
-    extensions: &[&str],
+    format: FileFormat,
     claims: &mut Claims,
 ) -> Result<Plan, WouldReplaceOriginal> {
     let (folder, stem, extension) = match target.destination {
@@ -64,7 +66,7 @@ pub(crate) fn plan(
                 Some(folder) => folder.clone(),
                 None => target.input.parent().unwrap_or(Path::new("")).to_owned(),
             };
-            let extension = extension(target.input, extensions);
+            let extension = extension(target.input, format);
             let mut stem = fill_pattern(target);
             let is_plain_beside = target.output.folder.is_none() && target.output.name == "{name}";
             if is_plain_beside || claims.is_input(&join(&folder, &stem, None, extension.as_deref()))
@@ -105,12 +107,10 @@ pub(crate) fn original_stem(stem: &[u8]) -> Option<&[u8]> {
     if digits == 0 { None } else { without.strip_suffix(MARK.as_bytes()) }
 }
 
-fn extension(input: &Path, extensions: &[&str]) -> Option<OsString> {
+fn extension(input: &Path, format: FileFormat) -> Option<OsString> {
     let own = input.extension();
-    let fits = own
-        .and_then(OsStr::to_str)
-        .is_some_and(|own| extensions.iter().any(|e| own.eq_ignore_ascii_case(e)));
-    if fits { own.map(OsStr::to_owned) } else { extensions.first().map(OsString::from) }
+    let fits = own.and_then(OsStr::to_str).is_some_and(|own| format.has_extension(own));
+    if fits { own.map(OsStr::to_owned) } else { Some(format.extension().into()) }
 }
 
 /// Fills `{name}` and `{n}`; the number has as many digits as the job's last.
@@ -226,8 +226,8 @@ mod tests {
         below: PathBuf,
     }
 
-    const JPEG: &[&str] = &["jpg", "jpeg"];
-    const PNG: &[&str] = &["png"];
+    const JPEG: FileFormat = FileFormat::Jpeg;
+    const PNG: FileFormat = FileFormat::Png;
 
     impl Case {
         fn new() -> Self {
@@ -252,15 +252,15 @@ mod tests {
             path
         }
 
-        fn plan(&mut self, input: &Path, index: u32, extensions: &[&str]) -> Plan {
-            self.try_plan(input, index, extensions).unwrap()
+        fn plan(&mut self, input: &Path, index: u32, format: FileFormat) -> Plan {
+            self.try_plan(input, index, format).unwrap()
         }
 
         fn try_plan(
             &mut self,
             input: &Path,
             index: u32,
-            extensions: &[&str],
+            format: FileFormat,
         ) -> Result<Plan, WouldReplaceOriginal> {
             let target = Target {
                 input,
@@ -270,7 +270,7 @@ mod tests {
                 output: &self.output,
                 destination: &self.destination,
             };
-            plan(target, extensions, &mut self.claims)
+            plan(target, format, &mut self.claims)
         }
     }
 

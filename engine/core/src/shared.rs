@@ -14,6 +14,9 @@ use crate::pace::Pace;
 use crate::queue::{Cancelling, Queue};
 use crate::record::Record;
 
+/// How long the queue holds between two tiles for a view.
+const YIELD_TO_VIEW: Duration = Duration::from_secs(1);
+
 pub(crate) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
@@ -113,30 +116,39 @@ impl Shared {
         }
     }
 
-    /// Called between two tiles: holds while the queue is paused or a view needs the processor.
-    /// Returns how long it held.
+    /// Called between two tiles: holds while the queue is paused, and for a moment while a view needs
+    /// the processor. Returns how long it held.
     ///
     /// # Errors
     /// [`Cancelled`] once `cancel` is set.
     pub(crate) fn hold(&self, cancel: &Cancel) -> Result<Duration, Cancelled> {
-        let mut began = None;
+        let began = Instant::now();
         let mut state = self.lock();
         loop {
             cancel.check()?;
             let is_paused = state.queue.is_paused();
-            if !is_paused && !state.view_is_urgent {
-                return Ok(began.map_or(Duration::ZERO, |at: Instant| at.elapsed()));
-            }
-            began.get_or_insert_with(Instant::now);
+            // A view that takes long, or an app that does not read its pictures, shares from then
+            // on: the queue must never stand still for it.
+            let patience = YIELD_TO_VIEW.saturating_sub(began.elapsed());
             if is_paused && state.owes_idle {
                 state.owes_idle = false;
                 drop(state);
                 self.outbox.tell(Event::Idle);
                 state = self.lock();
-                continue;
+            } else if is_paused {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            } else if state.view_is_urgent && !patience.is_zero() {
+                let waited = self.changed.wait_timeout(state, patience);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            } else {
+                return Ok(began.elapsed());
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    pub(crate) fn set_view_urgent(&self, urgent: bool) {
+        self.lock().view_is_urgent = urgent;
+        self.changed.notify_all();
     }
 
     pub(crate) fn set_paused(&self, paused: bool) {

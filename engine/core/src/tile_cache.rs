@@ -26,7 +26,7 @@ pub(crate) struct CachedTile {
 
 impl CachedTile {
     /// Memory it takes, with its place in the tables.
-    fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.rgba.len() as u64 + 256
     }
 }

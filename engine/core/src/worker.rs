@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use limpid_kernels::{Cancel, Cancelled};
+use limpid_photo::FileFormat;
 
 use crate::event::{Event, FailureKind, ItemId, JobId, Stage};
 use crate::job::{Found, Job};
-use crate::journal::sync_folder;
 use crate::naming::{self, Claims, Plan, Target};
 use crate::pace::InWork;
 use crate::queue::ItemState;
@@ -79,8 +79,7 @@ impl Control<'_> {
     }
 
     /// Chooses where the result goes and writes it down, so that a restart finds what was left.
-    /// The extensions are those of the result's format, the usual one first.
-    pub(crate) fn choose_output(&self, extensions: &[&str]) -> Result<PathBuf, Stop> {
+    pub(crate) fn choose_output(&self, format: FileFormat) -> Result<PathBuf, Stop> {
         let target = Target {
             input: &self.task.found.input,
             below: &self.task.found.below,
@@ -89,7 +88,7 @@ impl Control<'_> {
             output: &self.task.job.recipe.output,
             destination: &self.task.job.destination,
         };
-        match naming::plan(target, extensions, &mut self.claims.borrow_mut()) {
+        match naming::plan(target, format, &mut self.claims.borrow_mut()) {
             Ok(Plan::Write(output)) => {
                 let stored = StoredPath(output.clone());
                 self.shared.update(|state| {
@@ -185,11 +184,6 @@ pub(crate) fn run(shared: &Shared, processor: &mut dyn Processor) {
             let message = format!("Limpid made a mistake with this file ({what}): {input}");
             Err(Stop::Failed { kind: FailureKind::Internal, message })
         });
-        if let Ok(done) = &outcome
-            && let Some(folder) = done.output.parent()
-        {
-            sync_folder(folder);
-        }
         finish(shared, id, outcome, seconds);
     }
 }

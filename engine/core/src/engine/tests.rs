@@ -10,8 +10,9 @@ use super::*;
 use crate::event::Stage;
 use crate::job::Destination;
 use crate::recipe::Recipe;
-use crate::worker::{Control, Done, Task};
+use crate::worker::{Control, Done, Stop, Task};
 use limpid_nets::LibraryConfig;
+use limpid_photo::FileFormat;
 
 /// Works in tiles of 5 ms and counts them by input.
 #[derive(Clone, Default)]
@@ -33,7 +34,7 @@ impl Processor for Fake {
         }
         assert!(!name.starts_with("panic"), "on purpose");
         let tiles = if name.starts_with("long") { 2000 } else { 4 };
-        let output = control.choose_output(&["png"])?;
+        let output = control.choose_output(FileFormat::Png)?;
         for tile in 0..tiles {
             control.between_tiles()?;
             std::thread::sleep(Duration::from_millis(5));
@@ -71,8 +72,12 @@ impl Bench {
         }
     }
 
+    fn try_start(&self, config: EngineConfig) -> Result<Engine, EngineError> {
+        Engine::start_with(config, |_| Box::new(self.fake.clone()))
+    }
+
     fn start(&self) -> Engine {
-        Engine::start_with(self.config(), Box::new(self.fake.clone())).unwrap()
+        self.try_start(self.config()).unwrap()
     }
 
     fn job(&self, names: &[&str]) -> Job {
@@ -279,7 +284,7 @@ fn a_batch_given_again_goes_on_and_a_complete_one_leaves_nothing() {
         ..bench.config()
     };
     let state_dir = batch(&job).state_dir.unwrap();
-    let start = || Engine::start_with(batch(&job), Box::new(bench.fake.clone())).unwrap();
+    let start = || bench.try_start(batch(&job)).unwrap();
 
     let engine = start();
     let resumed = engine.resume_or_submit(job.clone()).unwrap();
@@ -321,7 +326,7 @@ fn results_that_are_there_are_skipped() {
 fn two_engines_never_share_a_queue() {
     let bench = Bench::new();
     let _engine = bench.start();
-    let second = Engine::start_with(bench.config(), Box::new(bench.fake.clone()));
+    let second = bench.try_start(bench.config());
     assert!(matches!(second, Err(EngineError::InUse(_))));
 }
 
