@@ -21,6 +21,8 @@ mod record;
 mod recover;
 mod screen;
 mod shared;
+#[cfg(test)]
+mod testing;
 mod threads;
 mod tile_cache;
 mod tile_plan;

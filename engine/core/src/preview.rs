@@ -417,3 +417,6 @@ impl Viewer<'_> {
         Some(Arc::new(counts))
     }
 }
+
+#[cfg(test)]
+mod tests;

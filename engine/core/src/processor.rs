@@ -224,3 +224,6 @@ fn stop(error: PhotoError) -> Stop {
         None => Stop::Cancelled,
     }
 }
+
+#[cfg(test)]
+mod tests;
