@@ -84,7 +84,7 @@ impl Screen {
 }
 
 /// What the recipe took away at `rect` of a result of `full` pixels, around mid-grey:
-/// `0.5 + gain · (original − result)`. Where the result is larger, the original is brought to its
+/// `0.5 + gain · (original − result)`, the result cut to what a file can hold. Where the result is larger, the original is brought to its
 /// size without a network, so that what is shown is what the networks made of it.
 pub(crate) fn removed(
     original: &Raster,
@@ -106,7 +106,7 @@ pub(crate) fn removed(
     for channel in 0..colours {
         let result = result.plane(channel);
         for (value, result) in shown.plane_mut(channel).iter_mut().zip(result) {
-            *value = 0.5 + REMOVED_GAIN * (*value - result);
+            *value = 0.5 + REMOVED_GAIN * (*value - result.clamp(0.0, 1.0));
         }
     }
     Ok(shown)

@@ -117,7 +117,8 @@ fn the_preview_is_the_result_to_the_bit() {
     let bench = Bench::new();
     let path = bench.picture("a.png", 1100, 700);
     for (generation, steps) in [(1, vec![denoise(0.3)]), (2, vec![denoise(0.2), upscale()])] {
-        let view = view(generation, &path, steps);
+        // Sharp enough for each pixel of a result of twice the size.
+        let view = View { zoom: 2.0, ..view(generation, &path, steps) };
         let shown = bench.show(&view);
         assert_eq!(shown.failed, None);
         let preview = stitched(&shown.of(Side::After));
@@ -227,7 +228,7 @@ fn a_view_that_cannot_be_shown_says_why() {
     let path = bench.picture("a.png", 40, 30);
     let unknown = Denoise { model: "no-such".into(), ..Denoise::default() };
     let shown = bench.show(&view(2, &path, vec![StepSettings::Denoise(unknown)]));
-    assert_eq!(shown.failed.unwrap().0, FailureKind::Model);
+    assert_eq!(shown.failed.as_ref().unwrap().0, FailureKind::Model);
     assert_eq!(shown.of(Side::Before).len(), 1, "the original is shown all the same");
     let shown = bench.show(&view(3, &path, vec![]));
     assert!(shown.failed.is_none() && shown.histogram.is_some());
