@@ -19,6 +19,9 @@ pub struct EngineConfig {
     /// Folder where the queue is kept, made when missing. The engine takes up the queue that it
     /// finds there. None keeps the queue in memory alone.
     pub state_dir: Option<PathBuf>,
+    /// Whether files of that queue that failed or were cancelled are tried again from the start, as
+    /// someone who gives the same command again expects. A window leaves that to the user.
+    pub retry: bool,
     /// Where the models are.
     pub library: LibraryConfig,
     /// Called after events were sent; must return at once.
@@ -36,6 +39,7 @@ impl EngineConfig {
             threads: 0,
             budget_bytes: Budget::default_bytes(),
             state_dir: None,
+            retry: false,
             library,
             wake: None,
             views: true,
@@ -49,6 +53,7 @@ impl std::fmt::Debug for EngineConfig {
             .field("threads", &self.threads)
             .field("budget_bytes", &self.budget_bytes)
             .field("state_dir", &self.state_dir)
+            .field("retry", &self.retry)
             .field("library", &self.library)
             .field("wake", &self.wake.is_some())
             .field("views", &self.views)

@@ -70,7 +70,7 @@ impl Engine {
         processor: impl FnOnce(Arc<Tools>) -> Box<dyn Processor>,
     ) -> Result<Self, EngineError> {
         let tools = Arc::new(Tools::new(&config)?);
-        let (queue, journal) = open_queue(config.state_dir.as_deref())?;
+        let (queue, journal) = open_queue(config.state_dir.as_deref(), config.retry)?;
         let (outbox, events) = Outbox::new(config.wake);
         let (intake, jobs) = crossbeam_channel::unbounded();
         let (models, model_work) = crossbeam_channel::unbounded();
@@ -163,13 +163,13 @@ impl Engine {
     /// For a batch without a window, started again with the same words after it was killed: goes on
     /// with the same job where the saved queue holds it, else takes it in as new.
     ///
-    /// Files that were done stay done, those that failed are tried again (and named again if they
-    /// fail again), and files that were added to the folders since are added to the job. A paused
+    /// Files that were done stay done and are told once more, those that failed or were cancelled are
+    /// tried again, and files that were added to the folders since are added to the job. A paused
     /// queue goes on.
     ///
     /// The whole of a resumable batch:
     /// 1. [`Engine::batch_dir`] names the folder of its saved queue;
-    /// 2. [`Engine::start`] with that folder as `state_dir`, then this call;
+    /// 2. [`Engine::start`] with that folder as `state_dir` and with `retry`, then this call;
     /// 3. read events until [`Event::Idle`]; the files of earlier runs come first;
     /// 4. [`Engine::remove_ended`], then drop the engine: a batch that is complete leaves nothing
     ///    behind. Without step 4 (Ctrl-C, kill, crash) the next run goes on.
@@ -353,7 +353,7 @@ impl Drop for Engine {
     }
 }
 
-fn open_queue(state_dir: Option<&Path>) -> Result<(Queue, Journal), EngineError> {
+fn open_queue(state_dir: Option<&Path>, retry: bool) -> Result<(Queue, Journal), EngineError> {
     let Some(path) = state_dir else { return Ok((Queue::default(), Journal::nowhere())) };
     let dir = StateDir::take(path)?;
     let replay = dir.read()?;
@@ -362,6 +362,10 @@ fn open_queue(state_dir: Option<&Path>) -> Result<(Queue, Journal), EngineError>
     }
     let mut queue = replay.queue;
     recover::settle(&mut queue);
+    if retry {
+        let all: Vec<ItemId> = queue.items().map(|(id, _)| id).collect();
+        all.into_iter().for_each(|id| drop(queue.retry(id)));
+    }
     let journal = Journal::start(dir, &queue)?;
     Ok((queue, journal))
 }

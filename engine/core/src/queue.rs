@@ -107,6 +107,7 @@ impl Queue {
         })
     }
 
+    #[cfg(test)]
     pub(crate) fn item(&self, id: ItemId) -> Option<&ItemEntry> {
         self.jobs.get(&id.job)?.items.get(&id.index)
     }

@@ -46,6 +46,7 @@ fn batch(dir: &Path) {
     let engine = Engine::start(EngineConfig {
         threads: 1,
         state_dir: Some(state_dir),
+        retry: true,
         views: false,
         ..EngineConfig::new(library)
     })

@@ -281,6 +281,7 @@ fn a_batch_given_again_goes_on_and_a_complete_one_leaves_nothing() {
     let job = bench.job(&["a.png", "broken.png", "long.png"]);
     let batch = |job: &Job| EngineConfig {
         state_dir: Some(Engine::batch_dir(bench.dir.path(), job).unwrap()),
+        retry: true,
         ..bench.config()
     };
     let state_dir = batch(&job).state_dir.unwrap();
@@ -295,7 +296,10 @@ fn a_batch_given_again_goes_on_and_a_complete_one_leaves_nothing() {
     let engine = start();
     let resumed = engine.resume_or_submit(job.clone()).unwrap();
     assert_eq!(resumed, Resumed { job: JobId(0), done_before: 1 });
-    until(&engine, |event| matches!(event, Event::Started { item } if item.index == 2));
+    let events =
+        until(&engine, |event| matches!(event, Event::Started { item } if item.index == 2));
+    let broken = events.iter().filter(|event| matches!(event, Event::Failed { .. })).count();
+    assert_eq!(broken, 1, "named again, and once: {events:?}");
     engine.cancel_item(ItemId { job: JobId(0), index: 2 });
     let events = short(&until(&engine, is_idle));
     assert!(events.contains(&"cancelled 0.2".into()), "{events:?}");
