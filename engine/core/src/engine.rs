@@ -364,7 +364,9 @@ fn open_queue(state_dir: Option<&Path>, retry: bool) -> Result<(Queue, Journal),
     recover::settle(&mut queue);
     if retry {
         let all: Vec<ItemId> = queue.items().map(|(id, _)| id).collect();
-        all.into_iter().for_each(|id| drop(queue.retry(id)));
+        for id in all {
+            queue.retry(id);
+        }
     }
     let journal = Journal::start(dir, &queue)?;
     Ok((queue, journal))
