@@ -426,16 +426,14 @@ mod tests {
                     self.change(Record::Cancelled { item });
                     self.in_work = None;
                 }
-                (Step::Cancel(job, index), _) => {
-                    if self.queue.cancel(id(job, index)) == Cancelling::Dropped {
-                        self.journal.push(Record::Cancelled { item: id(job, index) });
-                    }
+                (Step::Cancel(job, index), _)
+                    if self.queue.cancel(id(job, index)) == Cancelling::Dropped =>
+                {
+                    self.journal.push(Record::Cancelled { item: id(job, index) });
                 }
-                (Step::Retry(job, index), _) => {
-                    if self.queue.retry(id(job, index)) {
-                        self.finished.remove(&id(job, index));
-                        self.journal.push(Record::Waiting { item: id(job, index) });
-                    }
+                (Step::Retry(job, index), _) if self.queue.retry(id(job, index)) => {
+                    self.finished.remove(&id(job, index));
+                    self.journal.push(Record::Waiting { item: id(job, index) });
                 }
                 (Step::Pause(paused), _) => self.change(Record::Paused { paused }),
                 (Step::Remove { only_satisfied }, _) => {

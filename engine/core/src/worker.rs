@@ -128,8 +128,7 @@ impl Control<'_> {
         let state = self.shared.lock();
         let (files_done, files_total) = state.queue.counts();
         let waiting = state.queue.items().filter(|(_, entry)| entry.state == ItemState::Waiting);
-        let waiting_bytes =
-            waiting.filter_map(|(id, _)| state.sizes.get(&id)).fold(0, |sum: u64, n| sum + n);
+        let waiting_bytes = waiting.filter_map(|(id, _)| state.sizes.get(&id)).sum::<u64>();
         let in_work = InWork {
             bytes: state.sizes.get(&item).copied().unwrap_or(0),
             fraction,

@@ -3,6 +3,7 @@
 //!
 //! This program starts itself as the batch. It does without the test harness, because it must be a
 //! process that can be killed.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test in all but the harness
 
 use std::collections::HashMap;
 use std::ffi::OsString;

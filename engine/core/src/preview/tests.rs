@@ -132,12 +132,12 @@ fn the_preview_is_the_result_to_the_bit() {
         let result = testing::read(&output);
         let planes = result.raster.read(result.raster.rect()).unwrap();
         let mut histogram = [[0_u32; 256]; 3];
-        for channel in 0..3 {
+        for (channel, counts) in histogram.iter_mut().enumerate() {
             let levels: Vec<u8> =
                 planes.plane(channel).iter().map(|value| (value * 255.0).round() as u8).collect();
             let shown: Vec<u8> = preview.iter().skip(channel).step_by(4).copied().collect();
             assert_eq!(shown, levels, "channel {channel} of {generation}");
-            levels.iter().for_each(|level| histogram[channel][usize::from(*level)] += 1);
+            levels.iter().for_each(|level| counts[usize::from(*level)] += 1);
         }
         assert_eq!(shown.histogram.unwrap().0, histogram);
         assert_eq!(shown.models.len(), generation as usize);
