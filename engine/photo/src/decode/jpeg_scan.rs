@@ -8,6 +8,7 @@ use crate::metadata::{Density, DensityUnit, Metadata, exif, iptc};
 
 const EXIF: &[u8] = b"Exif\0\0";
 const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+const EXTENDED_XMP: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
 const ICC: &[u8] = b"ICC_PROFILE\0";
 const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
 
@@ -184,11 +185,24 @@ fn read_metadata(
         if metadata.xmp.is_none() {
             metadata.xmp = segment.get(XMP.len()..).map(<[u8]>::to_vec);
         }
+    } else if marker == 0xE1 && segment.starts_with(EXTENDED_XMP) {
+        leave_out(metadata, "the long part of XMP (a depth map or a second photo) was left out");
+    } else if marker == 0xE2 && segment.starts_with(b"MPF\0") {
+        leave_out(
+            metadata,
+            "the second picture in the file (HDR gain map or preview) was left out",
+        );
     } else if marker == 0xE2 && segment.starts_with(ICC) {
         if let Some([number, _total, part @ ..]) = segment.get(ICC.len()..) {
             icc.push((*number, part.to_vec()));
         }
     } else if marker == 0xED && segment.starts_with(PHOTOSHOP) && metadata.iptc.is_none() {
         metadata.iptc = segment.get(PHOTOSHOP.len()..).and_then(iptc::from_photoshop);
+    }
+}
+
+fn leave_out(metadata: &mut Metadata, sentence: &'static str) {
+    if !metadata.left_out.contains(&sentence) {
+        metadata.left_out.push(sentence);
     }
 }

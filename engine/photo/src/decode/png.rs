@@ -9,6 +9,7 @@ use crate::metadata::{Metadata, exif};
 use crate::raster::{ColorKind, Depth, Layout, Raster, byte_size};
 
 const XMP_KEYWORD: &str = "XML:com.adobe.xmp";
+const RAW_EXIF: [&str; 2] = ["Raw profile type exif", "Raw profile type APP1"];
 
 pub(super) fn decode(mut input: Input<'_>, cx: &WorkContext<'_>) -> Result<Decoded, PhotoError> {
     let scan = png_scan::scan(&mut input)?;
@@ -68,17 +69,33 @@ pub(super) fn decode(mut input: Input<'_>, cx: &WorkContext<'_>) -> Result<Decod
 
     let info = reader.info();
     let xmp = info.utf8_text.iter().find(|chunk| chunk.keyword == XMP_KEYWORD);
-    let mut kept = scan.kept;
-    kept.retain(|chunk| &chunk.name != b"iTXt" || !chunk.data.starts_with(XMP_KEYWORD.as_bytes()));
+    // Before PNG had a chunk for EXIF, programs wrote it as text.
+    let texts = &info.compressed_latin1_text;
+    let mut profiles = texts.iter().filter(|chunk| RAW_EXIF.contains(&chunk.keyword.as_str()));
+    let raw_exif = profiles.find_map(|chunk| raw_profile(&chunk.get_text().ok()?));
     let metadata = Metadata {
         icc: info.icc_profile.as_deref().map(<[u8]>::to_vec),
-        exif: scan.exif.map(|block| exif::without_prefix(&block).to_vec()),
+        exif: scan.exif.or(raw_exif).map(|block| exif::without_prefix(&block).to_vec()),
         xmp: xmp.and_then(|chunk| chunk.get_text().ok()).map(String::into_bytes),
-        iptc: None,
         density: scan.density,
-        png: kept,
+        png: scan.kept,
+        ..Metadata::default()
     };
     Ok(Decoded { raster, metadata, upright: false })
+}
+
+/// The bytes of a "raw profile": its name, its length, and then hexadecimal digits in lines.
+fn raw_profile(text: &str) -> Option<Vec<u8>> {
+    let (_name, rest) = text.trim_start().split_once('\n')?;
+    let (length, digits) = rest.trim_start().split_once('\n')?;
+    let nibbles: Vec<u8> = digits
+        .chars()
+        .filter(|c| !c.is_ascii_whitespace())
+        .map(|c| c.to_digit(16).map(|digit| digit as u8))
+        .collect::<Option<_>>()?;
+    let bytes: Vec<u8> =
+        nibbles.as_chunks::<2>().0.iter().map(|[high, low]| high << 4 | low).collect();
+    (length.trim().parse() == Ok(bytes.len())).then_some(bytes)
 }
 
 /// PNG stores 16-bit samples with the high byte first.
@@ -99,5 +116,19 @@ fn failed(error: png::DecodingError) -> PhotoError {
             "the rows or the metadata of this PNG do not fit the memory budget",
         ),
         other => PhotoError::damaged("the data of this PNG are damaged").because(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_raw_profile_is_read_when_it_is_whole() {
+        let text = "\nexif\n       8\n457869660000\n4d4d\n";
+        assert_eq!(raw_profile(text).as_deref(), Some(b"Exif\0\0MM".as_slice()));
+        for text in ["", "\nexif\n 9\n4578\n", "\nexif\n 1\nxy\n", "exif"] {
+            assert_eq!(raw_profile(text), None, "{text:?}");
+        }
     }
 }

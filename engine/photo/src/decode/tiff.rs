@@ -259,7 +259,9 @@ fn read_metadata(tiff: &Tiff<'_, FileSource<'_>>, first: &Directory) -> Metadata
         icc: value(0x8773),
         exif: has_exif.then(|| serialize(&fields, tiff.order)),
         xmp: value(0x02BC),
-        iptc: value(0x83BB).or_else(|| value(0x8649).and_then(|b| iptc::from_photoshop(&b))),
+        iptc: value(0x83BB)
+            .map(iptc::without_padding)
+            .or_else(|| value(0x8649).and_then(|b| iptc::from_photoshop(&b))),
         density: exif::directory_density(tiff, first),
         ..Metadata::default()
     }

@@ -184,7 +184,7 @@ fn every_format_keeps_what_it_can_hold() {
                     let density = meta.density.map_or(0.0, dots_an_inch);
                     check(&format!("density {density}"), (density - 300.0).abs() < 0.02);
                     let iptc_kept = matches!(format, FileFormat::Jpeg | FileFormat::Tiff);
-                    check("IPTC", meta.iptc.is_some() == iptc_kept);
+                    check("IPTC", meta.iptc == before.metadata.iptc.clone().filter(|_| iptc_kept));
                     check("IPTC note", iptc_kept || notes.iter().any(|n| n.contains("IPTC")));
                     let rounded = layout.depth != wanted.depth;
                     check("depth note", rounded == notes.iter().any(|n| n.contains("rounded")));

@@ -12,7 +12,7 @@ use super::{Job, Watched};
 use crate::error::PhotoError;
 use crate::metadata::DensityUnit;
 use crate::metadata::build::{Dir, Field, Form, append, collect};
-use crate::metadata::ifd::{Order, SHORT, Tiff};
+use crate::metadata::ifd::{LONG, Order, SHORT, Tiff};
 use crate::raster::{ColorKind, Depth, Layout, byte_size};
 
 /// Bytes of a strip before compression, about.
@@ -150,12 +150,17 @@ fn add_metadata(directory: &mut Dir, job: &Job<'_>, exif: Option<&Tiff<'_, [u8]>
             Field::short(order, 0x0128, unit),
         ]);
     }
-    let blocks =
-        [(0x02BC, 1, &metadata.xmp), (0x83BB, 7, &metadata.iptc), (0x8773, 7, &metadata.icc)];
-    for (tag, kind, block) in blocks {
+    for (tag, kind, block) in [(0x02BC, 1, &metadata.xmp), (0x8773, 7, &metadata.icc)] {
         if let Some(block) = block {
             directory.fields.push(Field::bytes(tag, kind, block.clone()));
         }
+    }
+    if let Some(captions) = &metadata.iptc {
+        // By custom these bytes are called LONG.
+        let mut data = captions.clone();
+        data.resize(data.len().next_multiple_of(4), 0);
+        let count = (data.len() / 4) as u32;
+        directory.fields.push(Field { tag: 0x83BB, kind: LONG, count, data });
     }
 }
 

@@ -21,6 +21,20 @@ pub(crate) fn from_photoshop(block: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
+/// The data sets without the zeros that pad them: each begins with 0x1C.
+pub(crate) fn without_padding(mut iptc: Vec<u8>) -> Vec<u8> {
+    let mut end = 0;
+    while let Some([0x1C, _, _, high, low]) = iptc.get(end..end + 5) {
+        // A set bit says that the length itself is longer; no caption is.
+        if high & 0x80 != 0 {
+            return iptc;
+        }
+        end += 5 + usize::from(u16::from_be_bytes([*high, *low]));
+    }
+    iptc.truncate(end);
+    iptc
+}
+
 /// The data sets as one "8BIM" resource.
 pub(crate) fn to_photoshop(iptc: &[u8]) -> Vec<u8> {
     let mut out = b"8BIM".to_vec();
@@ -37,6 +51,13 @@ pub(crate) fn to_photoshop(iptc: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn padding_is_no_caption() {
+        let sets = b"\x1C\x02\x78\0\x05Paris\x1C\x02\x00\0\x02\0\0".to_vec();
+        let padded = [sets.as_slice(), &[0; 3]].concat();
+        assert_eq!(without_padding(padded), sets);
+    }
 
     #[test]
     fn captions_are_found_behind_other_resources() {

@@ -24,6 +24,8 @@ pub struct Metadata {
     pub density: Option<Density>,
     /// Chunks of a PNG file that go into a PNG result as they are.
     pub(crate) png: Vec<PngChunk>,
+    /// What the file had besides and Limpid does not keep, a sentence each, for the result's notes.
+    pub(crate) left_out: Vec<&'static str>,
 }
 
 /// A chunk of a PNG file.
@@ -31,6 +33,32 @@ pub struct Metadata {
 pub(crate) struct PngChunk {
     pub(crate) name: [u8; 4],
     pub(crate) data: Vec<u8>,
+}
+
+impl PngChunk {
+    /// The keyword of a text chunk; empty for other chunks.
+    pub(crate) fn keyword(&self) -> &[u8] {
+        match &self.name {
+            b"tEXt" | b"zTXt" | b"iTXt" => self.data.split(|b| *b == 0).next().unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    /// Whether it is text that repeats what EXIF and XMP say, as some programs write it: it would
+    /// contradict the corrected blocks, and give the place away.
+    fn is_stale(&self, edits: &Edits) -> bool {
+        let keyword = self.keyword().to_ascii_lowercase();
+        let repeats: [&[u8]; 6] = [
+            b"raw profile type exif",
+            b"raw profile type app1",
+            b"raw profile type xmp",
+            b"xml:com.adobe.xmp",
+            b"exif:",
+            b"thumb::",
+        ];
+        repeats.iter().any(|start| keyword.starts_with(start))
+            || (edits.strip_gps && keyword.windows(3).any(|window| window == b"gps"))
+    }
 }
 
 impl Metadata {
@@ -50,6 +78,8 @@ impl Metadata {
     /// demand. What cannot be corrected is left out with a note, never passed on wrong.
     pub(crate) fn corrected(&self, edits: &Edits, notes: &mut Vec<String>) -> Self {
         let mut out = self.clone();
+        notes.extend(out.left_out.drain(..).map(str::to_owned));
+        out.png.retain(|chunk| !chunk.is_stale(edits));
         out.exif = self.exif.as_deref().and_then(|block| match exif::edit(block, edits) {
             Ok(block) => Some(block),
             Err(error) => {

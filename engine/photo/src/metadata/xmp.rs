@@ -9,6 +9,9 @@ use super::exif::Edits;
 const TIFF_NS: &str = "http://ns.adobe.com/tiff/1.0/";
 const EXIF_NS: &str = "http://ns.adobe.com/exif/1.0/";
 const XMP_NS: &str = "http://ns.adobe.com/xap/1.0/";
+const NOTE_NS: &str = "http://ns.adobe.com/xmp/note/";
+const CONTAINER_NS: &str = "http://ns.google.com/photos/1.0/container/";
+const GAIN_MAP_NS: &str = "http://ns.adobe.com/hdr-gain-map/1.0/";
 
 /// Elements within elements; deeper packets are refused.
 const DEPTH_LIMIT: usize = 128;
@@ -26,7 +29,8 @@ enum Action {
     Remove,
 }
 
-/// The packet with `tiff:Orientation` 1, without thumbnails, and with `edits` made: sizes in the
+/// The packet with `tiff:Orientation` 1, without thumbnails and pointers to other pictures in the
+/// file, and with `edits` made: sizes in the
 /// `tiff` and `exif` namespaces, and every property whose name begins with "GPS" (in any
 /// namespace: drones write their own) removed on demand.
 ///
@@ -136,6 +140,10 @@ fn action(prefixes: &HashMap<&str, &str>, name: &str, edits: &Edits) -> Action {
         (Some(TIFF_NS), "ImageWidth") | (Some(EXIF_NS), "PixelXDimension") => size(|s| s.0),
         (Some(TIFF_NS), "ImageLength") | (Some(EXIF_NS), "PixelYDimension") => size(|s| s.1),
         (Some(XMP_NS), "Thumbnails") => Action::Remove,
+        // These point at parts of a JPEG file that a result does not have.
+        (Some(NOTE_NS), "HasExtendedXMP")
+        | (Some(CONTAINER_NS), "Directory")
+        | (Some(GAIN_MAP_NS), "Version") => Action::Remove,
         _ => Action::Keep,
     }
 }
@@ -245,6 +253,7 @@ mod tests {
         "<rdf:Description xmlns:t=\"http://ns.adobe.com/tiff/1.0/\" ",
         "xmlns:exif='http://ns.adobe.com/exif/1.0/' xmlns:dji=\"http://www.dji.com/\" ",
         "xmlns:xmp=\"http://ns.adobe.com/xap/1.0/\" ",
+        "xmlns:hdr=\"http://ns.adobe.com/hdr-gain-map/1.0/\" hdr:Version=\"1.0\" ",
         "t:Orientation = \"6\" exif:GPSLatitude='48,8N' dji:GpsLongitude=\"2.3\" xmp:Rating=\"4\">",
         "<!-- <t:Orientation>8</t:Orientation> -->",
         "<exif:PixelXDimension>640</exif:PixelXDimension>",
@@ -265,6 +274,7 @@ mod tests {
         let out = edited(Edits { size: Some((1280, 960)), strip_gps: false });
         let wanted = PACKET
             .replace("t:Orientation = \"6\"", "t:Orientation = \"1\"")
+            .replace(" hdr:Version=\"1.0\"", "")
             .replace(">640<", ">1280<")
             .replace(">480<", ">960<");
         let (from, to) =
