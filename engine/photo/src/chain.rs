@@ -187,13 +187,15 @@ impl Chain {
         inputs
     }
 
+    /// Memory that a render of `rect` takes. Networks keep their buffers between runs, so the
+    /// hungriest step counts all the time, with the largest block beside it.
     fn peak_bytes(&self, inputs: &[Input], rect: Rect) -> u64 {
         let rects = trace(&self.links, inputs, rect);
-        let at_step = |(index, (link, input)): (usize, (&Link, &Input))| {
-            input.block_bytes(rects[index]) + link.step.working_bytes(rects[index + 1], *input)
-        };
-        let steps = self.links.iter().zip(inputs).enumerate().map(at_step);
-        steps.max().unwrap_or(area(rect) * 16)
+        let steps = || self.links.iter().zip(inputs).zip(rects.windows(2));
+        let blocks = steps().map(|((_, input), rects)| input.block_bytes(rects[0]));
+        let working =
+            steps().map(|((link, input), rects)| link.step.working_bytes(rects[1], *input));
+        blocks.max().unwrap_or(16 * area(rect)) + working.max().unwrap_or(0)
     }
 
     fn work(&self, inputs: &[Input], rect: Rect) -> f64 {
