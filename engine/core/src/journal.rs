@@ -394,7 +394,7 @@ mod tests {
             Record::Job { job: JobId(3), spec: StoredJob::new(&job) },
             Record::Items { job: JobId(3), items: vec![StoredItem::new(0, &found)] },
             Record::Sealed { job: JobId(3), count: 1 },
-            Record::Started { item: ITEM, output: output() },
+            Record::Started { item: ITEM, output: output(), attempt: 1 },
             Record::Committing { item: ITEM, before: None },
             Record::Done {
                 item: ITEM,

@@ -32,6 +32,8 @@ pub(crate) struct ItemEntry {
     pub(crate) found: Found,
     /// Where the result goes, once that was chosen: it stays the same when the work is done again.
     pub(crate) output: Option<PathBuf>,
+    /// How often work on it began without coming to an end.
+    pub(crate) attempts: u32,
     pub(crate) state: ItemState,
 }
 
@@ -107,7 +109,6 @@ impl Queue {
         })
     }
 
-    #[cfg(test)]
     pub(crate) fn item(&self, id: ItemId) -> Option<&ItemEntry> {
         self.jobs.get(&id.job)?.items.get(&id.index)
     }
@@ -136,11 +137,13 @@ impl Queue {
             return None;
         }
         let id = self.items().find(|(_, item)| item.state == ItemState::Waiting)?.0;
-        self.item_mut(id)?.state = ItemState::Running;
+        let item = self.item_mut(id)?;
+        item.state = ItemState::Running;
+        item.attempts = item.attempts.saturating_add(1);
         Some(id)
     }
 
-    /// Puts a file that is in work back to wait: the work was broken off by the program's end.
+    /// Puts a file that is in work back to wait: the program ended in the middle of it.
     pub(crate) fn put_back(&mut self, id: ItemId) {
         if let Some(item) = self.item_mut(id)
             && item.state.is_in_work()
@@ -166,6 +169,7 @@ impl Queue {
         match self.item_mut(id) {
             Some(item) if item.state.is_ended() && !item.state.is_satisfied() => {
                 item.state = ItemState::Waiting;
+                item.attempts = 0;
                 true
             }
             _ => false,
@@ -207,6 +211,7 @@ impl Queue {
                     entry.items.entry(item.index).or_insert_with(|| ItemEntry {
                         found: item.found(),
                         output: None,
+                        attempts: 0,
                         state: ItemState::Waiting,
                     });
                 }
@@ -216,11 +221,12 @@ impl Queue {
                     entry.count = Some(count.max(entry.count.unwrap_or(0)));
                 }
             }
-            Record::Started { item, output } => {
+            Record::Started { item, output, attempt } => {
                 if let Some(entry) = self.item_mut(item)
                     && !entry.state.is_ended()
                 {
                     entry.output = Some(output.0);
+                    entry.attempts = attempt;
                     entry.state = ItemState::Running;
                 }
             }
@@ -243,6 +249,7 @@ impl Queue {
             Record::Waiting { item } => {
                 if let Some(entry) = self.item_mut(item) {
                     entry.state = ItemState::Waiting;
+                    entry.attempts = 0;
                 }
             }
             Record::Removed { items } => {
@@ -261,6 +268,7 @@ impl Queue {
             && !item.state.is_ended()
         {
             item.output = output.map(|output| output.0).or(item.output.take());
+            item.attempts = 0;
             item.state = state;
         }
     }
@@ -294,21 +302,17 @@ impl Queue {
 fn item_records(id: ItemId, item: &ItemEntry, records: &mut Vec<Record>) {
     let output = item.output.clone().map(StoredPath);
     if let Some(output) = output.clone() {
-        records.push(Record::Started { item: id, output });
+        records.push(Record::Started { item: id, output, attempt: item.attempts });
     }
-    records.push(match (item.state.clone(), output) {
-        (ItemState::Running, _) => return,
-        (ItemState::Waiting, None) => return,
-        (ItemState::Waiting, Some(_)) => Record::Waiting { item: id },
-        (ItemState::Committing { before }, _) => Record::Committing { item: id, before },
-        (ItemState::Done { seconds, notes }, output) => {
-            Record::Done { item: id, output: output.unwrap_or_default(), seconds, notes }
-        }
-        (ItemState::Skipped, output) => {
-            Record::Skipped { item: id, output: output.unwrap_or_default() }
-        }
-        (ItemState::Failed { kind, message }, _) => Record::Failed { item: id, kind, message },
-        (ItemState::Cancelled, _) => Record::Cancelled { item: id },
+    let output = output.unwrap_or_default();
+    records.push(match item.state.clone() {
+        // A file that waits and has a place for its result was in work before.
+        ItemState::Waiting | ItemState::Running => return,
+        ItemState::Committing { before } => Record::Committing { item: id, before },
+        ItemState::Done { seconds, notes } => Record::Done { item: id, output, seconds, notes },
+        ItemState::Skipped => Record::Skipped { item: id, output },
+        ItemState::Failed { kind, message } => Record::Failed { item: id, kind, message },
+        ItemState::Cancelled => Record::Cancelled { item: id },
     });
 }
 
@@ -406,7 +410,8 @@ mod tests {
                 }
                 (Step::Take, None) => self.in_work = self.queue.take_next(),
                 (Step::Start, Some(item)) => {
-                    self.change(Record::Started { item, output: out(item.index) });
+                    let attempt = self.queue.item(item).unwrap().attempts;
+                    self.change(Record::Started { item, output: out(item.index), attempt });
                 }
                 (Step::Commit, Some(item)) => {
                     self.change(Record::Committing { item, before: None });
@@ -456,10 +461,14 @@ mod tests {
         queue
     }
 
-    /// Files in work waiting again, as after a restart that found no result.
+    /// Files in work waiting again, as after a restart that found no result. An attempt that did
+    /// not get as far as choosing a place for its result is not on record.
     fn rested(mut queue: Queue) -> Queue {
         let all: Vec<_> = queue.items().map(|(id, _)| id).collect();
-        all.into_iter().for_each(|id| queue.put_back(id));
+        for id in all {
+            queue.put_back(id);
+            queue.item_mut(id).unwrap().attempts = 0;
+        }
         queue
     }
 
@@ -518,7 +527,7 @@ mod tests {
                     0 => job_record(job),
                     1 => items_record(job, index),
                     2 => Record::Sealed { job: JobId(job), count: index },
-                    3 => Record::Started { item, output: out(index) },
+                    3 => Record::Started { item, output: out(index), attempt: index },
                     4 => Record::Committing { item, before: None },
                     5 => Record::Done { item, output: out(index), seconds: 0.0, notes: vec![] },
                     6 => Record::Skipped { item, output: out(index) },

@@ -24,8 +24,8 @@ pub(crate) enum Record {
     Items { job: JobId, items: Vec<StoredItem> },
     /// All files of a job are known; `count` were found, of which some may have been removed.
     Sealed { job: JobId, count: u32 },
-    /// Work began; the result will go to `output`.
-    Started { item: ItemId, output: StoredPath },
+    /// Work began, for the `attempt`th time; the result will go to `output`.
+    Started { item: ItemId, output: StoredPath, attempt: u32 },
     /// The result is whole and about to be renamed into place, where `before` lay.
     Committing { item: ItemId, before: Option<Stamp> },
     /// The result is in place.
@@ -36,7 +36,7 @@ pub(crate) enum Record {
     Failed { item: ItemId, kind: FailureKind, message: String },
     /// The file was cancelled.
     Cancelled { item: ItemId },
-    /// The file waits again.
+    /// The file waits again, as if it had never been tried.
     Waiting { item: ItemId },
     /// Files left the queue.
     Removed { items: Vec<ItemId> },

@@ -3,12 +3,17 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::event::ItemId;
+use crate::event::{FailureKind, ItemId};
 use crate::queue::{ItemState, Queue};
 use crate::record::{Record, Stamp, StoredPath};
 
 /// What the encoder calls a result that is not in its place yet: "photo.jpg.limpid-part".
 pub(crate) const PART_SUFFIX: &str = ".limpid-part";
+
+/// A file that the program ended in the middle of this often is set aside: it may be what brings the
+/// program down (a fault in the system's libraries, memory that the system refuses), and must not
+/// keep the rest of the queue from being done.
+const MOST_ATTEMPTS: u32 = 5;
 
 /// Settles every file that was in work against what is on the disk, and removes the partial results
 /// of this queue.
@@ -44,6 +49,7 @@ pub(crate) fn settle(queue: &mut Queue) {
                 tracing::warn!(%error, path = %part.display(), "a partial result stays behind");
             }
             queue.put_back(id);
+            set_aside(queue, id);
         }
     }
     let without_output: Vec<_> = queue
@@ -52,6 +58,19 @@ pub(crate) fn settle(queue: &mut Queue) {
         .map(|(id, _)| id)
         .collect();
     without_output.into_iter().for_each(|id| queue.put_back(id));
+}
+
+fn set_aside(queue: &mut Queue, id: ItemId) {
+    if let Some(item) = queue.item(id)
+        && item.attempts >= MOST_ATTEMPTS
+    {
+        let message = format!(
+            "Limpid ended {} times in the middle of this file and has set it aside; retry it alone: {}",
+            item.attempts,
+            item.found.input.display()
+        );
+        queue.apply(Record::Failed { item: id, kind: FailureKind::Internal, message });
+    }
 }
 
 fn part_path(output: &Path) -> PathBuf {
@@ -84,7 +103,8 @@ mod tests {
         queue.apply(Record::Job { job: JobId(0), spec: StoredJob::new(&job) });
         queue.apply(Record::Items { job: JobId(0), items: vec![StoredItem::new(0, &found)] });
         queue.apply(Record::Sealed { job: JobId(0), count: 1 });
-        queue.apply(Record::Started { item: ITEM, output: StoredPath(output.to_owned()) });
+        let output = StoredPath(output.to_owned());
+        queue.apply(Record::Started { item: ITEM, output, attempt: 1 });
         if let Some(before) = committing {
             queue.apply(Record::Committing { item: ITEM, before });
         }
@@ -131,5 +151,28 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn a_file_that_brings_the_program_down_is_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut queue = killed(&dir.path().join("a.jpg"), None);
+        for attempt in 1..=MOST_ATTEMPTS {
+            settle(&mut queue);
+            let is_waiting = queue.item(ITEM).unwrap().state == ItemState::Waiting;
+            assert_eq!(is_waiting, attempt < MOST_ATTEMPTS, "after attempt {attempt}");
+            // Each start writes the queue anew and begins.
+            let mut next = Queue::default();
+            queue.records().into_iter().for_each(|record| next.apply(record));
+            next.put_back(ITEM);
+            if next.take_next() == Some(ITEM) {
+                let attempt = next.item(ITEM).unwrap().attempts;
+                let output = StoredPath(dir.path().join("a.jpg"));
+                next.apply(Record::Started { item: ITEM, output, attempt });
+            }
+            queue = next;
+        }
+        assert!(queue.retry(ITEM));
+        assert_eq!(queue.item(ITEM).unwrap().attempts, 0);
     }
 }

@@ -1,7 +1,7 @@
 //! The thread that works through the queue, one file at a time, each behind a wall that a panic
 //! does not cross.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +31,8 @@ pub(crate) struct Task {
     pub(crate) job: Arc<Job>,
     /// Files of the job.
     pub(crate) count: u32,
+    /// How often work on it has begun without coming to an end, this time included.
+    pub(crate) attempt: u32,
 }
 
 /// A result is in place.
@@ -58,11 +60,13 @@ impl From<Cancelled> for Stop {
 pub(crate) struct Control<'a> {
     shared: &'a Shared,
     task: &'a Task,
-    claims: &'a std::cell::RefCell<Claims>,
+    claims: &'a RefCell<Claims>,
     cancel: &'a Cancel,
     began: Instant,
     held: Cell<Duration>,
     last_progress: Cell<Option<Instant>>,
+    /// Where the result goes, as far as that was written down.
+    output: RefCell<Option<PathBuf>>,
 }
 
 impl Control<'_> {
@@ -90,10 +94,14 @@ impl Control<'_> {
         };
         match naming::plan(target, format, &mut self.claims.borrow_mut()) {
             Ok(Plan::Write(output)) => {
-                let stored = StoredPath(output.clone());
-                self.shared.update(|state| {
-                    state.change(Record::Started { item: self.task.id, output: stored });
-                });
+                if self.output.borrow().as_ref() != Some(&output) {
+                    let (item, attempt) = (self.task.id, self.task.attempt);
+                    let stored = StoredPath(output.clone());
+                    self.shared.update(|state| {
+                        state.change(Record::Started { item, output: stored, attempt });
+                    });
+                    *self.output.borrow_mut() = Some(output.clone());
+                }
                 Ok(output)
             }
             Ok(Plan::Skip(output)) => Err(Stop::Skipped(output)),
@@ -172,6 +180,7 @@ pub(crate) fn run(shared: &Shared, processor: &mut dyn Processor) {
             began: Instant::now(),
             held: Cell::default(),
             last_progress: Cell::default(),
+            output: RefCell::default(),
         };
         // Everything that the work changes is its own, or behind a lock that survives a panic.
         let outcome = catch_unwind(AssertUnwindSafe(|| processor.process(&task, &control)));
@@ -190,8 +199,9 @@ pub(crate) fn run(shared: &Shared, processor: &mut dyn Processor) {
 fn task(shared: &Shared, id: ItemId) -> Option<Task> {
     let state = shared.lock();
     let job = state.queue.job(id.job)?;
-    let found = job.items.get(&id.index)?.found.clone();
-    Some(Task { id, found, job: Arc::clone(&job.spec), count: job.count.unwrap_or(0) })
+    let item = job.items.get(&id.index)?;
+    let (found, attempt) = (item.found.clone(), item.attempts);
+    Some(Task { id, found, job: Arc::clone(&job.spec), count: job.count.unwrap_or(0), attempt })
 }
 
 fn finish(shared: &Shared, item: ItemId, outcome: Result<Done, Stop>, seconds: f64) {
@@ -200,7 +210,7 @@ fn finish(shared: &Shared, item: ItemId, outcome: Result<Done, Stop>, seconds: f
         let (record, event) = match outcome {
             // Broken off by the end of the program: it waits for the next start.
             Err(Stop::Cancelled) if state.is_closing => {
-                state.queue.put_back(item);
+                state.change(Record::Waiting { item });
                 return;
             }
             Err(Stop::Cancelled) => (Record::Cancelled { item }, Event::Cancelled { item }),
@@ -241,11 +251,11 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 struct ClaimsOfJob {
     job: Option<JobId>,
     files: usize,
-    claims: std::cell::RefCell<Claims>,
+    claims: RefCell<Claims>,
 }
 
 impl ClaimsOfJob {
-    fn of(&mut self, shared: &Shared, job: JobId) -> &std::cell::RefCell<Claims> {
+    fn of(&mut self, shared: &Shared, job: JobId) -> &RefCell<Claims> {
         let state = shared.lock();
         let items = state.queue.job(job).map(|entry| &entry.items);
         let files = items.map_or(0, std::collections::BTreeMap::len);

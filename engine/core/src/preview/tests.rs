@@ -237,7 +237,7 @@ fn a_view_that_cannot_be_shown_says_why() {
 #[test]
 fn the_newest_view_wins() {
     let bench = Bench::new();
-    let path = bench.picture("a.png", 2000, 1500);
+    let path = bench.picture("a.png", 1500, 1000);
     for generation in 1..=20 {
         bench.engine.show(view(generation, &path, vec![denoise(generation as f32 / 40.0)]));
     }
@@ -265,7 +265,7 @@ fn the_newest_view_wins() {
 #[test]
 fn a_queue_gives_way_to_a_view_and_goes_on() {
     let bench = Bench::new();
-    let path = bench.picture("a.png", 1600, 1200);
+    let path = bench.picture("a.png", 1200, 900);
     let output = bench.dir.path().join("out.png");
     let recipe = Recipe::new([denoise(0.3)]);
     let (inputs, destination) = (vec![path.clone()], Destination::File(output.clone()));

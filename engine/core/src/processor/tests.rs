@@ -130,7 +130,7 @@ fn threads_and_memory_do_not_change_the_result() {
 fn cancel_in_the_middle_of_a_picture_answers_within_200_ms() {
     let bench = Bench::new();
     let input = bench.at("large.png");
-    testing::write_png(&input, 4000, 3000, 5);
+    testing::write_png(&input, 2600, 1800, 5);
     let engine = Engine::start(bench.config.clone()).unwrap();
     let job = engine.submit(bench.job(vec![input])).unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
