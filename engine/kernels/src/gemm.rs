@@ -28,6 +28,8 @@ pub(crate) struct Micro {
     pub(crate) c_row: usize,
     /// Values from one vector of output channels to the next.
     pub(crate) c_vector: usize,
+    /// Whether the products are added to what is in `c`.
+    pub(crate) adds: bool,
 }
 
 /// # Safety
@@ -37,6 +39,11 @@ pub(crate) unsafe fn micro<S: Simd, const ROWS: usize, const NR: usize>(job: &Mi
     // SAFETY: the caller's promise bounds every pointer below.
     unsafe {
         let mut sums = [[S::zero(); NR]; ROWS];
+        if job.adds {
+            for m in 0..ROWS {
+                sums[m] = S::load_each(job.c.add(m * job.c_row), job.c_vector);
+            }
+        }
         let mut b = job.b;
         for ty in 0..job.taps[0] {
             for tx in 0..job.taps[1] {

@@ -5,7 +5,7 @@
 
 use limpid_kernels::{
     Activation, Algorithm, Cancel, ChannelVector, Conv2d, ConvSpec, Epilogue, Feature, Isa,
-    KernelError, Padding, Planes, Pool, Residual, RunContext,
+    KernelError, Padding, Planes, Pool, Residual, RunContext, concat,
 };
 use proptest::prelude::*;
 
@@ -185,7 +185,7 @@ proptest! {
         ins in channels(), outs in channels(), height in side(), width in side(),
         seed in any::<u32>(),
     ) {
-        check(&ConvSpec::same(ins, outs, 1), height, width, Algorithm::Direct, seed.into());
+        check(&ConvSpec::same(ins, outs, 1), height, width, Algorithm::Pointwise, seed.into());
     }
 
     #[test]
@@ -203,6 +203,37 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_input_in_parts_gives_the_bits_of_the_joined_one(
+        counts in prop::collection::vec(1usize..40, 1..5), outs in 1usize..70,
+        height in side(), width in side(), seed in any::<u32>(),
+    ) {
+        let seed = u64::from(seed);
+        let parts: Vec<Feature> = counts
+            .iter()
+            .map(|n| poisoned(&planes(*n, height, width, seed + *n as u64)))
+            .collect();
+        let parts: Vec<&Feature> = parts.iter().collect();
+        let ins = counts.iter().sum();
+        let weight = noise(ins * outs, seed);
+        let (pool, cancel) = (Pool::new(2).unwrap(), Cancel::new());
+        let cx = RunContext { pool: &pool, cancel: &cancel };
+        let mut joined = Feature::new();
+        concat(&parts, &mut joined, &cx).unwrap();
+        for isa in available() {
+            let spec = ConvSpec::same(ins, outs, 1);
+            let conv = Conv2d::with(&spec, &weight, None, Algorithm::Pointwise, isa).unwrap();
+            let (mut one, mut many) = (Feature::new(), Feature::new());
+            conv.run(&joined, &mut one, &Epilogue::none(), &cx).unwrap();
+            conv.run_joined(&parts, &mut many, &Epilogue::none(), &cx).unwrap();
+            prop_assert_eq!(one.to_planes(), many.to_planes());
+        }
+    }
+}
+
 #[test]
 fn sides_equal_to_the_channels_do_not_confuse_the_layout() {
     for n in [1, 4, 16, 17] {
@@ -216,6 +247,7 @@ fn deep_layers_stay_exact() {
     check(&ConvSpec::same(640, 48, 3), 9, 7, Algorithm::Winograd, 3);
     check(&ConvSpec::same(640, 48, 3), 9, 7, Algorithm::Direct, 3);
     check(&ConvSpec::same(1280, 80, 1), 5, 5, Algorithm::Direct, 3);
+    check(&ConvSpec::same(1280, 80, 1), 5, 5, Algorithm::Pointwise, 3);
 }
 
 #[test]
@@ -309,6 +341,14 @@ fn what_does_not_fit_is_an_error_and_not_a_panic() {
     assert!(attempt(&conv, Feature::zeros(2, 8, 8), Epilogue::none()), "wrong channels");
     assert!(attempt(&conv, Feature::zeros(3, 0, 8), Epilogue::none()), "empty picture");
     assert!(attempt(&unpadded, Feature::zeros(3, 2, 8), Epilogue::none()), "below the kernel");
+    let (a, b) = (Feature::zeros(2, 4, 4), Feature::zeros(1, 4, 5));
+    let pointwise = Conv2d::new(&ConvSpec::same(3, 36, 1), &weight, None).unwrap();
+    for (conv, parts) in
+        [(&pointwise, &[&a, &b][..]), (&pointwise, &[&a]), (&pointwise, &[]), (&conv, &[&a])]
+    {
+        let result = conv.run_joined(parts, &mut Feature::new(), &Epilogue::none(), &cx);
+        assert!(matches!(result, Err(KernelError::Shape(_))), "parts that do not fit");
+    }
     let residual = Feature::zeros(4, 8, 7);
     assert!(attempt(&conv, Feature::zeros(3, 8, 8), Epilogue::residual(&residual)), "residual");
     let slopes = ChannelVector::new(&[0.1; 3]);

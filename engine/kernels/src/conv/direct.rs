@@ -27,8 +27,6 @@ struct Plan<'a> {
     input: &'a Feature,
     height: usize,
     width: usize,
-    /// Input and output as one long row: a 1 x 1 kernel needs no borders.
-    rows_are_one: bool,
     /// Values from one row of taps to the next and from one tap to the next, in the input and in
     /// a patch.
     input_taps: [usize; 2],
@@ -76,21 +74,13 @@ impl Weights {
         let pixel = input.pixel_stride();
         let span = (MAX_ROWS - 1) * spec.stride[1] + (spec.kernel[1] - 1) * spec.dilation[1] + 1;
         let taps = |row: usize| [row * pixel, spec.dilation[1] * pixel];
-        let rows_are_one = spec.kernel == [1, 1]
-            && spec.stride == [1, 1]
-            && spec.padding == super::Padding::default();
-        let (height, width) = if rows_are_one {
-            (1, output.height() * output.width())
-        } else {
-            (output.height(), output.width())
-        };
+        let (height, width) = (output.height(), output.width());
         let plan = Plan {
             spec,
             weights: self,
             input,
             height,
             width,
-            rows_are_one,
             input_taps: taps(spec.dilation[0] * input.width()),
             patch_taps: taps(span),
             span,
@@ -127,11 +117,7 @@ impl Task for Block<'_> {
     unsafe fn run<S: Simd>(self) {
         let Self { plan, output, row, columns, panels, channels, scratch } = self;
         let spec = plan.spec;
-        let (in_height, in_width) = if plan.rows_are_one {
-            (1, plan.width)
-        } else {
-            (plan.input.height(), plan.input.width())
-        };
+        let (in_height, in_width) = (plan.input.height(), plan.input.width());
         let pixel = plan.input.pixel_stride();
         let out_pixel = padded(spec.out_channels);
         let (patch, sums) = scratch.split_at_mut(spec.kernel[0] * plan.span * pixel);
@@ -189,6 +175,7 @@ impl Task for Block<'_> {
                                 c: sums.as_mut_ptr().add(c),
                                 c_row: plan.sums_stride,
                                 c_vector: S::LANES,
+                                adds: false,
                             },
                         );
                     }

@@ -2,6 +2,7 @@
 
 mod depthwise;
 mod direct;
+mod pointwise;
 mod spec;
 mod winograd;
 
@@ -20,6 +21,8 @@ pub enum Algorithm {
     /// 3 x 3 kernels of stride and dilation 1. Outputs come in tiles of 4 x 4; a picture cut at
     /// multiples of 4 gives the same values as the whole.
     Winograd,
+    /// A matrix product over all pixels, for dense 1 x 1 kernels of stride 1.
+    Pointwise,
     /// One kernel for each channel.
     Depthwise,
 }
@@ -38,6 +41,7 @@ pub struct Conv2d {
 enum Weights {
     Direct(direct::Weights),
     Winograd(winograd::Weights),
+    Pointwise(pointwise::Weights),
     Depthwise(depthwise::Weights),
 }
 
@@ -72,6 +76,7 @@ impl Conv2d {
         let weights = match algorithm {
             Algorithm::Direct => Weights::Direct(direct::Weights::new(spec, weight, isa)),
             Algorithm::Winograd => Weights::Winograd(winograd::Weights::new(spec, weight, isa)),
+            Algorithm::Pointwise => Weights::Pointwise(pointwise::Weights::new(spec, weight, isa)),
             Algorithm::Depthwise => Weights::Depthwise(depthwise::Weights::new(spec, weight)),
         };
         let mut padded_bias = AlignedBuf::zeros(padded(spec.out_channels));
@@ -114,7 +119,40 @@ impl Conv2d {
         match &self.weights {
             Weights::Direct(weights) => weights.run(spec, self.isa, input, output, writer, cx),
             Weights::Winograd(weights) => weights.run(spec, self.isa, input, output, writer, cx),
+            Weights::Pointwise(weights) => weights.run(self.isa, &[input], output, writer, cx),
             Weights::Depthwise(weights) => weights.run(spec, self.isa, input, output, writer, cx),
         }
+    }
+
+    /// As [`Conv2d::run`] on the channels of `parts` joined in order, without joining them: the same
+    /// bits as [`crate::concat`] and then `run`. For dense 1 x 1 kernels of stride 1
+    /// ([`Algorithm::Pointwise`]).
+    ///
+    /// # Errors
+    /// As [`Conv2d::run`], and [`KernelError::Shape`] for any other kernel or when the parts differ
+    /// in size.
+    pub fn run_joined(
+        &self,
+        parts: &[&Feature],
+        output: &mut Feature,
+        epilogue: &Epilogue<'_>,
+        cx: &RunContext<'_>,
+    ) -> Result<(), KernelError> {
+        let Weights::Pointwise(weights) = &self.weights else {
+            return Err(ShapeError("only 1 x 1 kernels take inputs in parts".to_owned()).into());
+        };
+        let channels: usize = parts.iter().map(|part| part.channels()).sum();
+        if channels != self.spec.in_channels {
+            let message = format!("{channels} channels for a kernel of {}", self.spec.in_channels);
+            return Err(ShapeError(message).into());
+        }
+        let (height, width) = (parts[0].height(), parts[0].width());
+        if parts.iter().any(|part| (part.height(), part.width()) != (height, width)) {
+            return Err(ShapeError("the parts of an input differ in size".to_owned()).into());
+        }
+        self.spec.output_size(height, width)?;
+        let writer = epilogue.writer([self.spec.out_channels, height, width], &self.bias)?;
+        output.reset(self.spec.out_channels, height, width)?;
+        weights.run(self.isa, parts, output, writer, cx)
     }
 }

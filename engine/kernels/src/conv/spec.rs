@@ -93,7 +93,7 @@ impl ConvSpec {
 
     /// The fastest algorithm for this shape.
     pub(super) fn algorithm(&self) -> Algorithm {
-        let candidates = [Algorithm::Depthwise, Algorithm::Winograd];
+        let candidates = [Algorithm::Depthwise, Algorithm::Pointwise, Algorithm::Winograd];
         // with few input channels Winograd's transforms outweigh what it saves
         let fits = |a: &Algorithm| *a != Algorithm::Winograd || self.in_channels >= 8;
         let found = candidates.into_iter().find(|a| self.allows(*a) && fits(a));
@@ -105,6 +105,12 @@ impl ConvSpec {
         match algorithm {
             Algorithm::Direct => true,
             Algorithm::Winograd => plain && self.groups == 1 && self.kernel == [3, 3],
+            Algorithm::Pointwise => {
+                plain
+                    && self.groups == 1
+                    && self.kernel == [1, 1]
+                    && self.padding == Padding::default()
+            }
             Algorithm::Depthwise => {
                 self.groups == self.in_channels && self.groups == self.out_channels
             }

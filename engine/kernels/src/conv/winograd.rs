@@ -194,6 +194,7 @@ impl Task for Block<'_> {
                                 c: outputs.as_mut_ptr().add(at),
                                 c_row: S::LANES,
                                 c_vector: POINTS * SLOTS * S::LANES,
+                                adds: false,
                             },
                         );
                     }

@@ -84,6 +84,15 @@ impl Simd for Avx512 {
         unsafe { _mm_prefetch::<_MM_HINT_ET0>(address.cast()) }
     }
     #[inline(always)]
+    fn reciprocal(self) -> Self {
+        // 14 bits and a step of Newton's: a third of a division's time
+        unsafe {
+            let guess = _mm512_rcp14_ps(self.0);
+            let error = _mm512_fnmadd_ps(self.0, guess, _mm512_set1_ps(1.0));
+            Self(_mm512_fmadd_ps(guess, error, guess))
+        }
+    }
+    #[inline(always)]
     fn rows(nr: usize) -> usize {
         match nr {
             1 | 2 => 12,

@@ -78,27 +78,30 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         vectors
     }
 
-    /// `exp(self)`, within 2 units in the last place, saturating at both ends instead of reaching
-    /// 0 or infinity. Cephes' polynomial on the remainder after dividing by ln 2.
+    /// 1 divided by this, within 2 units in the last place.
     #[inline(always)]
-    fn exp(self) -> Self {
-        let x = self.max(Self::splat(-87.0)).min(Self::splat(88.0));
-        let n = x.mul(Self::splat(std::f32::consts::LOG2_E)).round();
-        // ln 2 in two parts, so that the remainder keeps all its bits
-        let r = n.neg_mul_add(Self::splat(0.693_359_4), x);
-        let r = n.neg_mul_add(Self::splat(-2.121_944_4e-4), r);
-        let mut p = Self::splat(1.987_569_1e-4);
-        for c in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
-            p = p.mul_add(r, Self::splat(c));
+    fn reciprocal(self) -> Self {
+        Self::splat(1.0).div(self)
+    }
+
+    /// 2 to the power of this, within 2 units in the last place, clamped to -126..=126: a polynomial
+    /// for what is left beside the whole part (at the Chebyshev points of -1/2..=1/2, error 3e-9).
+    #[inline(always)]
+    fn exp2(self) -> Self {
+        let x = self.max(Self::splat(-126.0)).min(Self::splat(126.0));
+        let whole = x.round();
+        let rest = x.sub(whole);
+        let mut p = Self::splat(1.546_144_5e-4);
+        for c in [1.340_042_8e-3, 9.618_057e-3, 5.550_327e-2, 2.402_265e-1, 6.931_472e-1, 1.0] {
+            p = p.mul_add(rest, Self::splat(c));
         }
-        p.mul_add(r.mul(r), r.add(Self::splat(1.0))).mul(n.exp2_whole())
+        p.mul(whole.exp2_whole())
     }
 
     /// `1 / (1 + exp(-self))`.
     #[inline(always)]
     fn sigmoid(self) -> Self {
-        let one = Self::splat(1.0);
-        one.div(one.add(Self::zero().sub(self).exp()))
+        self.mul(Self::splat(-std::f32::consts::LOG2_E)).exp2().add(Self::splat(1.0)).reciprocal()
     }
 }
 
