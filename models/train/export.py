@@ -34,6 +34,7 @@ def main():
     save_file(tensors, folder / "weights.safetensors", metadata={
         "limpid.arch": final["arch"], "limpid.channels": str(final["channels"]),
         "limpid.blocks": str(final["blocks"]), "limpid.scale": str(final["scale"])})
+    (folder / "weights.safetensors").chmod(0o644)
     evaluation = folder / "eval.json"
     quality = json.loads(evaluation.read_text())["quality"] if evaluation.exists() else []
     limits = {

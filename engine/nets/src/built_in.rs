@@ -12,7 +12,6 @@ pub(crate) struct BuiltIn {
     pub(crate) weights: &'static [u8],
 }
 
-#[allow(unused_macros)] // until the first trained network is in models/
 macro_rules! built_in {
     ($folder:literal) => {
         BuiltIn {
@@ -23,7 +22,7 @@ macro_rules! built_in {
 }
 
 /// Every built-in model. To add one: put its folder into `models/` and name it here.
-pub(crate) const ALL: &[BuiltIn] = &[];
+pub(crate) const ALL: &[BuiltIn] = &[built_in!("ct-srcnn-x2")];
 
 impl BuiltIn {
     /// What is said of it.
