@@ -68,6 +68,7 @@ fn start(job: &Job, work: &WorkArgs) -> Result<(Engine, Resumed), EngineError> {
         config.budget_bytes = bytes;
     }
     config.state_dir = Some(Engine::batch_dir(&places::home(), job)?);
+    config.retry = true;
     let engine = start_saved_or_not(config)?;
     let resumed = engine.resume_or_submit(job.clone())?;
     Ok((engine, resumed))
