@@ -386,10 +386,10 @@ mod tests {
             let sensor = with_noise(&clean, sigma, 21);
             let mut picture = clean.clone();
             for channel in 0..3 {
-                let has = |x: usize, y: usize| match channel {
-                    0 => x % 2 == 0 && y % 2 == 0,
-                    1 => (x + y) % 2 == 1,
-                    _ => x % 2 == 1 && y % 2 == 1,
+                let has = |x: usize, y: usize| match (x % 2, y % 2) {
+                    (0, 0) => channel == 0,
+                    (1, 1) => channel == 2,
+                    _ => channel == 1,
                 };
                 let source = sensor.plane(channel).to_vec();
                 for (index, value) in picture.plane_mut(channel).iter_mut().enumerate() {

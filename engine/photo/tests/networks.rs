@@ -1,5 +1,6 @@
 //! Tiles and regions with every kind of network there is: small ones of random weights, the same
 //! layers as the large.
+#![allow(clippy::unwrap_used)] // in helpers of tests
 
 use std::path::Path;
 
