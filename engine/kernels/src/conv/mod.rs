@@ -4,9 +4,11 @@ mod depthwise;
 mod direct;
 mod pointwise;
 mod spec;
+mod transposed;
 mod winograd;
 
 pub use spec::{ConvSpec, Padding};
+pub use transposed::{ConvTranspose2d, TransposedSpec};
 
 use crate::aligned::AlignedBuf;
 use crate::feature::padded;
