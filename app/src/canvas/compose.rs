@@ -112,26 +112,27 @@ pub(super) fn compose(mut pieces: Vec<Piece>, visible: Span, zoom: f64) -> Compo
     let mut result = Composition::default();
     let mut wanted = Vec::new();
     for piece in pieces.iter().rev() {
-        let bare = !shown.covers(piece.span);
         if piece.ready {
-            if bare {
+            if !shown.covers(piece.span) {
                 result.draw.push(piece.index);
                 shown.mark(piece.span);
             }
         } else if !planned.covers(piece.span) {
-            wanted.push((!bare, piece.density, piece));
+            wanted.push(piece);
         }
         planned.mark(piece.span);
     }
     result.draw.reverse();
     // First what fills a hole, coarse before fine so that one upload fills many; then from the
     // centre outwards, where the eye is.
-    wanted.sort_by(|a, b| {
-        let nearer = |piece: &Piece| piece.span.distance_squared(visible);
-        let coarser = if a.0 { std::cmp::Ordering::Equal } else { a.1.total_cmp(&b.1) };
-        a.0.cmp(&b.0).then(coarser).then(nearer(a.2).total_cmp(&nearer(b.2)))
+    wanted.sort_by_cached_key(|piece| {
+        let is_filled = shown.covers(piece.span);
+        let density = if is_filled { 0.0 } else { piece.density };
+        let distance = piece.span.distance_squared(visible);
+        // Both are positive: their bits are in the order of their values.
+        (is_filled, density.to_bits(), distance.to_bits())
     });
-    result.wanted = wanted.into_iter().map(|(_, _, piece)| piece.index).collect();
+    result.wanted = wanted.into_iter().map(|piece| piece.index).collect();
     result
 }
 
@@ -161,9 +162,9 @@ impl Coverage {
 
     fn range(&self, axis: usize, span: Span) -> std::ops::Range<usize> {
         let edges = &self.edges[axis];
-        let first = edges.partition_point(|edge| *edge < span.low[axis]);
-        let last = edges.partition_point(|edge| *edge < span.high[axis]).min(edges.len() - 1);
-        first..last.max(first)
+        let cell = |at: i64| edges.partition_point(|edge| *edge < at).min(edges.len() - 1);
+        let first = cell(span.low[axis]);
+        first..cell(span.high[axis]).max(first)
     }
 
     fn columns(&self) -> usize {
@@ -205,14 +206,14 @@ impl Coverage {
         let at = |column: usize, row: usize| self.cells[row * self.columns() + column];
         let rows = ys.len() - 1;
         let mut lines = Vec::new();
-        for column in 1..self.columns() {
+        for (column, x) in xs.iter().enumerate().take(self.columns()).skip(1) {
             for row in (0..rows).filter(|row| at(column - 1, *row) != at(column, *row)) {
-                lines.push([[xs[column], ys[row]], [xs[column], ys[row + 1]]]);
+                lines.push([[*x, ys[row]], [*x, ys[row + 1]]]);
             }
         }
-        for row in 1..rows {
+        for (row, y) in ys.iter().enumerate().take(rows).skip(1) {
             for column in (0..self.columns()).filter(|c| at(*c, row - 1) != at(*c, row)) {
-                lines.push([[xs[column], ys[row]], [xs[column + 1], ys[row]]]);
+                lines.push([[xs[column], *y], [xs[column + 1], *y]]);
             }
         }
         lines

@@ -19,6 +19,8 @@ mod overlay;
 mod paint;
 mod requests;
 mod scene;
+#[cfg(test)]
+mod tests;
 mod textures;
 mod tiles;
 pub mod transform;
@@ -183,9 +185,14 @@ impl CanvasState {
     /// Results of the recipe before stay on screen until the new ones replace them; the picture
     /// before stays until the first piece of the new one is there.
     pub fn request(&mut self, generation: u64, path: &Path, recipe: &Recipe) {
+        if generation != self.requests.newest() {
+            self.store.forgot = false;
+        }
         if self.requests.note(generation, path, recipe) {
             self.incoming = None;
         }
+        // The same number again asks for more of the same.
+        self.finished = self.finished.min(generation.saturating_sub(1));
     }
 
     /// `Event::Opened`: the picture of `generation` was read.
@@ -332,6 +339,13 @@ impl CanvasState {
     #[must_use]
     pub fn bytes(&self) -> (usize, usize) {
         (self.store.bytes(), self.uploader.bytes())
+    }
+
+    /// Whether pieces that were sent for the newest generation were dropped to hold the memory
+    /// budget: the next request needs a new generation number, so that the engine sends them again.
+    #[must_use]
+    pub fn has_forgotten(&self) -> bool {
+        self.store.forgot
     }
 
     /// Whether answers to the newest request are still coming.

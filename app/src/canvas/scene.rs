@@ -16,6 +16,9 @@ use crate::window::theme;
 /// Radius of the lens, in points.
 const LENS_RADIUS: f32 = 130.0;
 
+/// A lens that did not move for this long is at rest, in seconds.
+const LENS_REST_SECS: f32 = 0.18;
+
 /// The dark line between the pictures side by side, in points.
 const GUTTER: f32 = 4.0;
 
@@ -40,11 +43,13 @@ struct Layer {
     /// Smallest rectangle around `clip`.
     bounds: Rect,
     shows: Shows,
+    /// Whether it is a half of the lens.
+    is_lens: bool,
 }
 
 impl Layer {
     fn new(pane: Pane, bounds: Rect, shows: Shows) -> Self {
-        Self { pane, clip: paint::outline(bounds), bounds, shows }
+        Self { pane, clip: paint::outline(bounds), bounds, shows, is_lens: false }
     }
 }
 
@@ -72,11 +77,12 @@ pub(super) fn canvas_ui(state: &mut CanvasState, ui: &mut Ui) -> CanvasResponse 
     overlays(state, ui, &painter, area, &layers, handle.as_ref(), now);
     describe(state, &response);
 
-    let (view, view_changed) = report(state, &layers, now);
+    let rest_in_secs = state.view.rest_in_secs(now).or(lens_rest_in_secs(ui, &layers));
+    let (view, view_changed) = report(state, &layers, rest_in_secs.is_none());
     if waits {
         ui.ctx().request_repaint();
-    } else if let Some(rest_secs) = state.view.rest_in_secs(now) {
-        ui.ctx().request_repaint_after_secs(rest_secs as f32);
+    } else if let Some(rest_in_secs) = rest_in_secs {
+        ui.ctx().request_repaint_after_secs(rest_in_secs as f32);
     }
     let removed = state.settings.mode == Mode::Removed;
     CanvasResponse { response, view, view_changed, removed }
@@ -233,7 +239,7 @@ fn lens_layers(
     };
     let half = |low: f32, high: f32, shows| {
         let bounds = Rect::from_x_y_ranges(low..=high, square.y_range());
-        Layer { pane, clip: paint::cut(&shape, bounds), bounds, shows }
+        Layer { pane, clip: paint::cut(&shape, bounds), bounds, shows, is_lens: true }
     };
     Some(match (state.is_held, state.settings.mode) {
         (true, _) | (_, Mode::Before) => vec![half(square.left(), square.right(), Shows::Before)],
@@ -280,16 +286,18 @@ fn upload(state: &mut CanvasState, ui: &Ui, layers: &[Layer]) -> bool {
         add(state, &composition.draw, layer, &mut refreshed);
     }
     wishes.append(&mut refreshed);
-    // The original below the result, so that it is there at once when it is asked for.
-    for layer in layers.iter().filter(|layer| layer.shows != Shows::Before) {
-        let composition = composition(state, layer, Shows::Before);
-        add(state, &composition.wanted, layer, &mut wishes);
-        add(state, &composition.draw, layer, &mut wishes);
+    // What the split line or a held key would uncover, so that it is there at once.
+    for layer in layers.iter().filter(|layer| !layer.is_lens) {
+        let whole = Layer::new(layer.pane, layer.pane.area, layer.shows);
+        for shows in [layer.shows, Shows::Before] {
+            let composition = composition(state, &whole, shows);
+            add(state, &composition.wanted, layer, &mut wishes);
+            add(state, &composition.draw, layer, &mut wishes);
+        }
     }
     let frame = state.frame;
     let is_left = state.uploader.run(ui.ctx(), &mut state.store, &wishes, frame);
-    let requests = &state.requests;
-    state.store.evict(frame, |recipe| requests.rank(recipe));
+    state.store.evict(frame, state.requests.recipe());
     if state.checker.is_none() {
         let dark = Color32::from_gray(0x3A);
         state.checker = Some(paint::checker(ui.ctx(), dark, Color32::from_gray(0x55)));
@@ -348,33 +356,41 @@ fn overlays(
     handle: Option<&Response>,
     now: f64,
 ) {
-    waiting(state, ui, painter, area, layers, now);
+    let share = waiting(state, ui, painter, area, layers, now);
+    // What is not there yet shows the original: the label must not call it the result.
+    let coming = |name: &str| match share {
+        Some(share) => format!("{name} · {:.0} %", (share * 100.0).floor()),
+        None => name.to_owned(),
+    };
     let (left, right) = (Align2::LEFT_TOP, Align2::RIGHT_TOP);
     match state.settings.mode {
         _ if state.is_held => overlay::label(painter, area, left, "Original"),
-        Mode::After => {}
+        Mode::After if share.is_none() => {}
+        Mode::After => overlay::label(painter, area, right, &coming("After")),
         Mode::Before => overlay::label(painter, area, left, "Original"),
-        Mode::Removed => overlay::label(painter, area, left, "Removed, amplified"),
+        Mode::Removed => {
+            overlay::label(painter, area, left, &coming("Removed, amplified"));
+        }
         Mode::Split => {
             let x = split_x(state, area, ui.pixels_per_point());
             let before = Rect::from_min_max(area.min, pos2(x, area.bottom()));
             let after = Rect::from_min_max(pos2(x, area.top()), area.max);
             overlay::label(painter, before, left, "Before");
-            overlay::label(painter, after, right, "After");
+            overlay::label(painter, after, right, &coming("After"));
             let is_hot = handle.is_some_and(|handle| handle.hovered() || handle.dragged());
             let has_focus = handle.is_some_and(Response::has_focus);
             overlay::split_line(painter, area, x, is_hot, has_focus);
         }
         Mode::SideBySide => {
-            for (layer, text) in layers.iter().zip(["Before", "After"]) {
-                overlay::label(painter, layer.bounds, left, text);
+            for (layer, text) in layers.iter().zip(["Before".to_owned(), coming("After")]) {
+                overlay::label(painter, layer.bounds, left, &text);
             }
         }
     }
-    if let Some(layer) = lens_of(layers, area) {
+    if let Some(layer) = layers.last().filter(|layer| layer.is_lens) {
         let centre = layer.pane.area.center();
         let is_round = state.settings.lens.shape == LensShape::Round;
-        let halves = layers.len() > 1 && layer.bounds != layer.pane.area;
+        let halves = layer.bounds != layer.pane.area;
         overlay::lens_frame(painter, centre, LENS_RADIUS, is_round, halves);
     }
     read_out(state, ui, painter, area, layers);
@@ -384,13 +400,7 @@ fn overlays(
     }
 }
 
-/// The lens's last layer, when there is a lens.
-fn lens_of(layers: &[Layer], area: Rect) -> Option<&Layer> {
-    let last = layers.last()?;
-    (last.pane.area.width() == 2.0 * LENS_RADIUS && last.pane.area != area).then_some(last)
-}
-
-/// Shows how far the result is, while it is coming.
+/// Shows how far the result is, while it is coming, and returns it, `0..1`.
 fn waiting(
     state: &mut CanvasState,
     ui: &Ui,
@@ -398,24 +408,24 @@ fn waiting(
     area: Rect,
     layers: &[Layer],
     now: f64,
-) {
-    let is_waiting = state.is_waiting() && state.requests.has_effect();
+) -> Option<f32> {
     let coverage = layers
         .iter()
-        .filter(|_| is_waiting)
+        .filter(|layer| !layer.is_lens && state.requests.has_effect())
         .find_map(|layer| Some((layer, enhanced(state, layer)?)));
     let Some((layer, coverage)) = coverage.filter(|(_, coverage)| coverage.share() < 1.0) else {
         state.waiting_since = None;
-        return;
+        return None;
     };
     let since = *state.waiting_since.get_or_insert(now);
     if now - since < PATIENCE_SECS {
         ui.ctx().request_repaint_after_secs((PATIENCE_SECS - (now - since)) as f32);
-        return;
+        return None;
     }
     let clipped = painter.with_clip_rect(layer.bounds.intersect(painter.clip_rect()));
     overlay::frontier(&clipped, &layer.pane, &coverage);
     overlay::progress(painter, area, coverage.share());
+    Some(coverage.share())
 }
 
 /// Place, colours and zoom along the bottom.
@@ -481,20 +491,32 @@ fn describe(state: &CanvasState, response: &Response) {
     });
 }
 
-/// What the engine should make first, and whether it should be asked anew.
-fn report(state: &mut CanvasState, layers: &[Layer], now: f64) -> (Option<ViewPort>, bool) {
-    // While the lens rests on a spot, that spot is looked at.
-    let pane = layers.last().map(|layer| layer.pane);
-    let Some(pane) = pane else { return (None, false) };
+/// Seconds until a moving lens counts as at rest; none when it does.
+fn lens_rest_in_secs(ui: &Ui, layers: &[Layer]) -> Option<f64> {
+    layers.last().filter(|layer| layer.is_lens)?;
+    let still = ui.input(|input| input.pointer.time_since_last_movement());
+    (still < LENS_REST_SECS).then_some(f64::from(LENS_REST_SECS - still))
+}
+
+/// What the engine should make first, and whether it should be asked anew. Where the lens is, that
+/// spot is looked at.
+fn report(state: &mut CanvasState, layers: &[Layer], is_resting: bool) -> (Option<ViewPort>, bool) {
+    let Some(pane) = layers.last().map(|layer| layer.pane) else { return (None, false) };
     let view = ViewPort {
         visible: pane.placement.visible(state.view.picture(), pane.size()),
         zoom: pane.placement.zoom as f32,
     };
     let told = (view, state.settings.mode == Mode::Removed);
-    let is_resting = state.view.rest_in_secs(now).is_none();
     let view_changed = is_resting && state.reported != Some(told) && !view.visible.is_empty();
     if view_changed {
         state.reported = Some(told);
     }
     (Some(view), view_changed)
+}
+
+/// Tiles drawn for the result with the whole picture in view, lowest first.
+#[cfg(test)]
+pub(super) fn drawn_results(state: &CanvasState) -> Vec<usize> {
+    let all = Span::from_picture([0.0; 2], state.view.picture());
+    compose(pieces(state, Shows::After), all, state.view.placement().zoom).draw
 }

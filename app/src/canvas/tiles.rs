@@ -67,11 +67,13 @@ pub(super) struct Store {
     next: usize,
     bytes: usize,
     budget_bytes: usize,
+    /// Whether tiles were dropped to hold the budget since this was last set back.
+    pub(super) forgot: bool,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { tiles: BTreeMap::new(), next: 0, bytes: 0, budget_bytes: 256 << 20 }
+        Self { tiles: BTreeMap::new(), next: 0, bytes: 0, budget_bytes: 384 << 20, forgot: false }
     }
 }
 
@@ -181,24 +183,25 @@ impl Store {
     }
 
     /// Lets go of the tiles that were of no use for the longest time, until the budget holds. What
-    /// was used in `frame` and the overview stay.
-    pub(super) fn evict(&mut self, frame: u64, rank: impl Fn(u64) -> u64) {
+    /// was used in `frame` and the overview stay. `current` is the recipe in force.
+    pub(super) fn evict(&mut self, frame: u64, current: u64) {
         if self.bytes <= self.budget_bytes {
             return;
         }
-        let mut order: Vec<(u64, u64, usize)> = self
+        let mut order: Vec<(u64, usize)> = self
             .tiles
             .iter()
             .filter(|(_, tile)| tile.used < frame && !tile.is_overview)
-            .map(|(index, tile)| (tile.used, rank(tile.recipe), *index))
+            .map(|(index, tile)| (tile.used, *index))
             .collect();
         order.sort_unstable();
-        for (_, _, index) in order {
+        for (_, index) in order {
             if self.bytes <= self.budget_bytes {
                 break;
             }
             if let Some(tile) = self.tiles.remove(&index) {
                 self.bytes -= tile.bytes();
+                self.forgot |= tile.side == Side::Before || tile.recipe == current;
             }
         }
     }
@@ -290,15 +293,16 @@ mod tests {
             let one = tile(Side::After, [640, 32], rect, [32, 32], index as u8);
             store.insert(&one, 1, [640.0, 32.0], u64::from(index));
         }
-        store.evict(20, |_| 0);
+        store.evict(20, 1);
         assert_eq!(store.bytes(), 10 * 4096);
+        assert!(store.forgot, "the engine must send it again when it is asked for");
         assert_eq!(store.colour(Side::After, 1, [5.0, 5.0]), None, "the oldest goes first");
         assert_eq!(store.colour(Side::After, 1, [639.0, 5.0]), Some(([19; 3], true)));
         store.set_budget(0);
         for tile in store.iter_mut() {
             tile.used = 21;
         }
-        store.evict(21, |_| 0);
+        store.evict(21, 1);
         assert_eq!(store.bytes(), 10 * 4096, "what is on screen is never dropped");
     }
 
