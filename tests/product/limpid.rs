@@ -9,6 +9,12 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+/// The program under test: the one just built, or an installed one that `LIMPID_TEST_PROGRAM` names.
+fn program() -> PathBuf {
+    std::env::var_os("LIMPID_TEST_PROGRAM")
+        .map_or_else(|| assert_cmd::cargo::cargo_bin!("limpid").to_owned(), PathBuf::from)
+}
+
 /// A folder for a test: a home for the program, and room for pictures.
 pub(crate) struct Place {
     root: TempDir,
@@ -33,7 +39,7 @@ impl Place {
 
     /// The program, not started yet.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("limpid"));
+        let mut command = Command::new(program());
         command.args(args).current_dir(self.root.path()).stdin(Stdio::null());
         self.settle(&mut command);
         command
