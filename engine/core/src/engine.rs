@@ -129,8 +129,8 @@ impl Engine {
         });
     }
 
-    /// The events, in order. Read them often: previews and thumbnails wait while some hundreds lie
-    /// unread, and [`Event::Progress`] is dropped then; changes of state are never lost.
+    /// The events, in order. Read them often: previews wait while some dozens of events lie unread,
+    /// progress and thumbnails are dropped while some hundreds do; changes of state are never lost.
     #[must_use]
     pub fn events(&self) -> &Receiver<Event> {
         &self.events

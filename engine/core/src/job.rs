@@ -152,9 +152,11 @@ impl Walk<'_> {
     fn folder(&mut self, folder: &Path, below: &Path) -> Result<(), Cancelled> {
         self.cancel.check()?;
         let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        let is_results_folder = !below.as_os_str().is_empty()
-            && self.results_folder.as_ref().is_some_and(|results| *results == real);
-        if is_results_folder || !self.folders_seen.insert(real) {
+        let is_results_folder = self.results_folder.as_ref() == Some(&real);
+        // Results that go into the very folder that was given lie beside their originals.
+        let results_beside = self.results_beside || is_results_folder;
+        let is_below = !below.as_os_str().is_empty();
+        if (is_results_folder && is_below) || !self.folders_seen.insert(real) {
             return Ok(());
         }
         let Ok(entries) = std::fs::read_dir(folder) else {
@@ -180,7 +182,7 @@ impl Walk<'_> {
         folders.sort_by(by_name);
         let stems: HashSet<Vec<u8>> = files.iter().filter_map(|f| stem_bytes(f)).collect();
         for file in &files {
-            let is_result = self.results_beside
+            let is_result = results_beside
                 && stem_bytes(file)
                     .as_deref()
                     .and_then(naming::original_stem)
@@ -320,6 +322,10 @@ mod tests {
         let found = names(dir.path(), &expand(&into, &Cancel::new()).unwrap());
         assert!(found.contains(&"a-limpid.jpg".into()), "{found:?}");
         assert!(!found.contains(&"out/z.jpg".into()), "{found:?}");
+
+        into.recipe.output.folder = Some(dir.path().to_owned());
+        let found = names(dir.path(), &expand(&into, &Cancel::new()).unwrap());
+        assert_eq!(found, ["a.jpg", "own-limpid.png", "out/z.jpg"]);
     }
 
     #[test]

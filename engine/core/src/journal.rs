@@ -83,7 +83,8 @@ fn parse_line(line: &[u8]) -> Option<Record> {
     let (sum, rest) = line.split_at_checked(16)?;
     let json = rest.strip_prefix(b" ")?;
     let sum = u64::from_str_radix(std::str::from_utf8(sum).ok()?, 16).ok()?;
-    if sum != checksum(json) {
+    // A fuzzer does not guess checksums, and what lies behind them is what it is to try.
+    if sum != checksum(json) && !cfg!(fuzzing) {
         return None;
     }
     serde_json::from_slice(json).ok()
@@ -452,12 +453,24 @@ mod tests {
             let contents = read(&bytes);
             prop_assert_eq!(contents.files, 0);
         }
+    }
 
-        #[test]
-        fn any_json_behind_a_right_checksum_can_be_read(json in "\\PC{0,80}") {
-            let line = format!("{:016x} {json}\n", checksum(json.as_bytes()));
-            let contents = read(line.as_bytes());
-            prop_assert!(contents.damaged_lines <= 1);
+    #[test]
+    fn any_change_behind_a_right_checksum_can_be_read() {
+        for record in records() {
+            let json = serde_json::to_vec(&record).unwrap();
+            for at in 0..json.len() {
+                for replacement in [b'0', b'-', b'"', b'[', b'}', 0xff] {
+                    let mut json = json.clone();
+                    json[at] = replacement;
+                    let mut bytes = lines(&records()[..4]);
+                    bytes.extend(format!("{:016x} ", checksum(&json)).as_bytes());
+                    bytes.extend(&json);
+                    bytes.push(b'\n');
+                    let contents = read(&bytes);
+                    assert!(contents.damaged_lines <= 1 && contents.files <= 2, "{contents:?}");
+                }
+            }
         }
     }
 

@@ -16,6 +16,9 @@ use crate::event::Event;
 /// thread that reads the events would wait for itself.
 const ROOM: usize = 512;
 
+/// The same for pictures: at up to a megabyte each, fewer of them may lie unread.
+const ROOM_FOR_PICTURES: usize = 64;
+
 /// How long a sender of pictures sleeps while the app is behind.
 const WAIT: Duration = Duration::from_millis(2);
 
@@ -70,7 +73,7 @@ impl Outbox {
             if self.is_closed.load(Ordering::Acquire) || is_stale() {
                 return false;
             }
-            if self.sender.len() < ROOM {
+            if self.sender.len() < ROOM_FOR_PICTURES {
                 self.tell(event);
                 return true;
             }
@@ -113,7 +116,7 @@ mod tests {
     #[test]
     fn a_picture_waits_for_room_but_not_for_a_closed_app() {
         let (outbox, events) = Outbox::new(None);
-        (0..ROOM).for_each(|_| outbox.tell(Event::Idle));
+        (0..ROOM_FOR_PICTURES).for_each(|_| outbox.tell(Event::Idle));
         assert!(!outbox.tell_when_room(Event::Idle, || true));
         let sender = outbox.clone();
         let thread = std::thread::spawn(move || sender.tell_when_room(Event::Idle, || false));

@@ -40,7 +40,7 @@ impl Processor for PhotoProcessor {
         let recipe = &task.job.recipe;
         let wanted = wanted_format(recipe, &task.job.destination);
         control.progress(Stage::Reading, 0.0);
-        check_is_file(input)?;
+        refuse_folder(input)?;
         // Told by the name alone, a result that is there already costs no decoding.
         let by_name = format_by_name(input).map(|format| format.written_as(wanted));
         if let Some(format) = by_name {
@@ -204,14 +204,12 @@ fn format_by_name(path: &Path) -> Option<FileFormat> {
     [Jpeg, Png, Tiff, Webp, Bmp, Jxl].into_iter().find(|format| format.has_extension(extension))
 }
 
-/// A pipe or a device would be waited for without end.
-fn check_is_file(input: &Path) -> Result<(), Stop> {
-    let what = match input.metadata() {
-        Ok(metadata) if metadata.is_dir() => "this is a folder without pictures",
-        Ok(metadata) if !metadata.is_file() => "this is neither a file nor a folder",
-        _ => return Ok(()), // what else is wrong is told by the decoder
-    };
-    let message = format!("{what}: {}", input.display());
+/// A folder comes here when none of its files is taken for a picture.
+fn refuse_folder(input: &Path) -> Result<(), Stop> {
+    if !input.is_dir() {
+        return Ok(()); // what else may be wrong is told by the decoder
+    }
+    let message = format!("this is a folder without pictures: {}", input.display());
     Err(Stop::Failed { kind: FailureKind::Unreadable, message })
 }
 
