@@ -40,13 +40,13 @@ struct Link {
 pub struct Measured {
     /// Noise of the original.
     pub noise: NoiseLevel,
-    /// Noise level in the input of each step, where the step asks for it.
+    /// The level to tell each step, where it asks for the noise in its input.
     sigmas: Vec<f32>,
 }
 
 impl Measured {
     fn sigma(&self, step: usize) -> f32 {
-        self.sigmas.get(step).copied().unwrap_or(self.noise.sigma)
+        self.sigmas.get(step).copied().unwrap_or_else(|| self.noise.for_denoiser())
     }
 }
 
@@ -101,7 +101,7 @@ impl Chain {
         let mut measured = Measured { noise, sigmas: Vec::new() };
         for (index, link) in self.links.iter().enumerate() {
             let sigma = if index == 0 || !link.step.needs_noise() {
-                noise.sigma
+                noise.for_denoiser()
             } else {
                 // What the steps before leave of the noise, seen through fewer windows, as each
                 // costs a run of their networks.
@@ -109,7 +109,7 @@ impl Chain {
                 let level = estimate(inputs[index].size, Sampling::SPARSE, cx.pool, |window| {
                     self.render_steps(index, picture, so_far, window, cx, None)
                 })?;
-                level.sigma
+                level.for_denoiser()
             };
             measured.sigmas.push(sigma);
         }
@@ -235,7 +235,7 @@ impl Chain {
         for (index, (link, input)) in links.iter().zip(inputs).enumerate() {
             let sigma = measured.sigma(index);
             let memo = cache.map(|cache| {
-                let recipe = format!("{recipe}{}", link.step.fingerprint(sigma));
+                let recipe = format!("{recipe}{}", link.step.fingerprint(sigma, *input));
                 Memo { cache, recipe: Arc::from(recipe) }
             });
             let context = StepContext { work: cx, input: *input, sigma, memo };

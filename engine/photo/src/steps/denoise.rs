@@ -7,6 +7,7 @@ use super::model::{SharedModel, run_bytes, run_on, run_work, seen};
 use super::{Block, Extent, Input, Step, StepContext, area, from_rgb, mix, with_alpha};
 use crate::error::PhotoError;
 use crate::geometry::Rect;
+use crate::noise::NoiseLevel;
 use crate::settings::{Denoise, Strength};
 
 /// The denoise step with its network.
@@ -29,6 +30,12 @@ struct Plan {
 
 impl Plan {
     const NOTHING: Self = Self { passes: 0, share: 0.0, sigma: None };
+
+    /// One pass for noise of `sigma`, `0..=255`.
+    fn told(sigma: f32) -> Self {
+        let sigma = sigma.min(Strength::FULL_SIGMA) / 255.0;
+        Self { passes: 1, share: 1.0, sigma: Some(sigma) }
+    }
 }
 
 impl DenoiseStep {
@@ -46,7 +53,8 @@ impl DenoiseStep {
     }
 
     /// A network that wants the noise level gets the measured one, or for a fixed strength that
-    /// share of [`Strength::FULL_SIGMA`].
+    /// share of [`Strength::FULL_SIGMA`], for a grey picture as [`NoiseLevel::for_denoiser`]
+    /// says; never more than the full level, which is as far as such networks are trained.
     ///
     /// A network that judges the noise by itself runs once for "auto". A fixed strength up to 0.5
     /// takes that much of its change, all of it at 0.5; above, the network runs again on its own
@@ -59,11 +67,10 @@ impl DenoiseStep {
         }
         match (self.model.wants_sigma(), strength) {
             (true, Strength::Auto) if measured_sigma <= 0.0 => Plan::NOTHING,
-            (true, Strength::Auto) => {
-                Plan { passes: 1, share: 1.0, sigma: Some(measured_sigma / 255.0) }
-            }
+            (true, Strength::Auto) => Plan::told(measured_sigma),
             (true, Strength::Fixed(value)) => {
-                Plan { passes: 1, share: 1.0, sigma: Some(value * Strength::FULL_SIGMA / 255.0) }
+                let shared = if colours == 1 { NoiseLevel::INDEPENDENT } else { 1.0 };
+                Plan::told(value * Strength::FULL_SIGMA * shared)
             }
             (false, Strength::Auto) => Plan { passes: 1, share: 1.0, sigma: None },
             (false, Strength::Fixed(value)) if value <= 0.5 => {
@@ -141,9 +148,9 @@ impl Step for DenoiseStep {
         self.pass_rects(rect, input).iter().map(pass).sum()
     }
 
-    fn fingerprint(&self, sigma: f32) -> String {
+    fn fingerprint(&self, sigma: f32, input: Input) -> String {
         // Luma and chroma say how the network's result is used, not what it is.
-        format!("denoise {} {:?}", self.model.name(), self.plan(sigma, 3))
+        format!("denoise {} {:?}", self.model.name(), self.plan(sigma, input.colours))
     }
 
     fn apply(&self, input: Block, rect: Rect, cx: &StepContext<'_>) -> Result<Planes, PhotoError> {

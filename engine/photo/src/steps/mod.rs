@@ -16,7 +16,9 @@ use crate::cache::Memo;
 use crate::context::WorkContext;
 use crate::error::PhotoError;
 use crate::geometry::Rect;
-use crate::noise::LUMA;
+
+/// Rec. 709 weights of red, green and blue in brightness.
+const LUMA: [f32; 3] = [0.2126, 0.7152, 0.0722];
 
 /// Columns and rows of a picture.
 pub(crate) type Extent = (u32, u32);
@@ -80,7 +82,7 @@ pub(crate) struct StepContext<'a> {
     pub(crate) work: &'a WorkContext<'a>,
     /// The picture that `input` blocks are pieces of.
     pub(crate) input: Input,
-    /// Noise measured in that picture, standard deviation on the `0..=255` scale.
+    /// Noise measured in that picture: the level to tell a denoiser, `0..=255`.
     pub(crate) sigma: f32,
     /// Results of networks from earlier calls.
     pub(crate) memo: Option<Memo<'a>>,
@@ -109,7 +111,7 @@ pub(crate) trait Step: Debug + Send + Sync {
 
     /// What the result of the networks depends on besides the input's pixels; settings that only
     /// say how that result is used are left out.
-    fn fingerprint(&self, sigma: f32) -> String;
+    fn fingerprint(&self, sigma: f32, input: Input) -> String;
 
     /// The output's `rect` from a block that holds [`Self::input_rect`] of it.
     fn apply(&self, input: Block, rect: Rect, cx: &StepContext<'_>) -> Result<Planes, PhotoError>;

@@ -235,7 +235,7 @@ impl Step for UpscaleStep {
         links.iter().zip(&rects).map(|(link, rect)| link.work(*rect)).sum()
     }
 
-    fn fingerprint(&self, _sigma: f32) -> String {
+    fn fingerprint(&self, _sigma: f32, _input: Input) -> String {
         format!("upscale {:?} {:?}", self.models(), self.size)
     }
 
