@@ -22,7 +22,7 @@ macro_rules! built_in {
 }
 
 /// Every built-in model. To add one: put its folder into `models/` and name it here.
-pub(crate) const ALL: &[BuiltIn] = &[built_in!("ct-srcnn-x2")];
+pub(crate) const ALL: &[BuiltIn] = &[built_in!("dn-resnet"), built_in!("ct-srcnn-x2")];
 
 impl BuiltIn {
     /// What is said of it.
