@@ -6,10 +6,6 @@ use std::ptr::NonNull;
 
 /// Bytes of a cache line, which is also the widest vector.
 const ALIGNMENT: usize = 64;
-/// Bytes of a large memory page. Big features are walked in strips of rows, a small page or more
-/// apart: with small pages the processor spends a tenth of the time looking addresses up.
-const LARGE_PAGE: usize = 2 << 20;
-
 /// A grow-only `f32` buffer that starts on a cache line. Always initialised.
 #[derive(Debug)]
 pub(crate) struct AlignedBuf {
@@ -35,9 +31,7 @@ impl AlignedBuf {
         }
         let layout = Self::layout(len);
         // SAFETY: the layout is not empty, for `len` is not 0.
-        let raw = unsafe {
-            if layout.align() == LARGE_PAGE { alloc_large(layout) } else { alloc_zeroed(layout) }
-        };
+        let raw = unsafe { large::alloc(layout).unwrap_or_else(|| alloc_zeroed(layout)) };
         let Some(data) = NonNull::new(raw.cast::<f32>()) else { handle_alloc_error(layout) };
         Self { data, len }
     }
@@ -53,45 +47,91 @@ impl AlignedBuf {
     #[allow(clippy::panic)] // the same limit, and the same answer, as `Vec`
     fn layout(len: usize) -> Layout {
         let bytes = len.checked_mul(size_of::<f32>());
-        let is_large = cfg!(target_os = "linux") && bytes.is_some_and(|n| n >= 2 * LARGE_PAGE);
-        let align = if is_large { LARGE_PAGE } else { ALIGNMENT };
-        match bytes.map(|bytes| Layout::from_size_align(bytes, align)) {
+        match bytes.map(|bytes| Layout::from_size_align(bytes, ALIGNMENT)) {
             Some(Ok(layout)) => layout,
             _ => panic!("capacity overflow"),
         }
     }
 }
 
-/// Zeroed memory in large pages, where the system grants them.
-///
-/// # Safety
-/// The layout is not empty.
-#[cfg(target_os = "linux")]
-unsafe fn alloc_large(layout: Layout) -> *mut u8 {
-    // SAFETY: the caller's promise; the block is ours, and advice changes no content.
-    unsafe {
-        let raw = std::alloc::alloc(layout);
-        if !raw.is_null() {
-            libc::madvise(raw.cast(), layout.size(), libc::MADV_HUGEPAGE);
-            raw.write_bytes(0, layout.size());
+/// Big blocks come straight from the system: in large pages, zeroed by it as they are first touched
+/// (by the worker that writes them, not all at once), and given back as soon as they are dropped.
+#[cfg(all(target_os = "linux", not(miri)))]
+mod large {
+    use std::alloc::Layout;
+    use std::ptr::null_mut;
+
+    /// Bytes of a large memory page. Big features are walked in strips of rows, a small page or
+    /// more apart: with small pages the processor spends a tenth of the time looking addresses up.
+    const PAGE: usize = 2 << 20;
+
+    fn is_large(layout: Layout) -> bool {
+        layout.size() >= 2 * PAGE
+    }
+
+    /// `None` when the layout is not large; a null pointer when there is no memory.
+    pub(super) fn alloc(layout: Layout) -> Option<*mut u8> {
+        if !is_large(layout) {
+            return None;
         }
-        raw
+        let size = layout.size().next_multiple_of(PAGE);
+        let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE);
+        // SAFETY: a new mapping touches no other; what is unmapped are its own first and last bytes.
+        unsafe {
+            let whole =
+                libc::mmap(null_mut(), size + PAGE, access, kind | libc::MAP_ANONYMOUS, -1, 0);
+            if whole == libc::MAP_FAILED {
+                return Some(null_mut());
+            }
+            let before = whole.cast::<u8>().align_offset(PAGE);
+            let start = whole.cast::<u8>().add(before);
+            if before > 0 {
+                libc::munmap(whole, before);
+            }
+            libc::munmap(start.add(size).cast(), PAGE - before);
+            libc::madvise(start.cast(), size, libc::MADV_HUGEPAGE);
+            Some(start)
+        }
+    }
+
+    /// Frees a block of [`alloc`]; `false` when the layout is not large.
+    ///
+    /// # Safety
+    /// `block` was allocated with this layout and is not used again.
+    pub(super) unsafe fn free(block: *mut u8, layout: Layout) -> bool {
+        if is_large(layout) {
+            // SAFETY: the caller's promise; the size is that of the mapping.
+            unsafe { libc::munmap(block.cast(), layout.size().next_multiple_of(PAGE)) };
+        }
+        is_large(layout)
     }
 }
 
-/// # Safety
-/// The layout is not empty.
-#[cfg(not(target_os = "linux"))]
-unsafe fn alloc_large(layout: Layout) -> *mut u8 {
-    // SAFETY: the caller's promise.
-    unsafe { alloc_zeroed(layout) }
+/// Elsewhere the ordinary allocator serves.
+#[cfg(not(all(target_os = "linux", not(miri))))]
+mod large {
+    use std::alloc::Layout;
+
+    pub(super) fn alloc(_layout: Layout) -> Option<*mut u8> {
+        None
+    }
+
+    pub(super) unsafe fn free(_block: *mut u8, _layout: Layout) -> bool {
+        false
+    }
 }
 
 impl Drop for AlignedBuf {
     fn drop(&mut self) {
         if self.len > 0 {
+            let layout = Self::layout(self.len);
+            let block = self.data.as_ptr().cast();
             // SAFETY: allocated by `zeros` with this very layout.
-            unsafe { dealloc(self.data.as_ptr().cast(), Self::layout(self.len)) }
+            unsafe {
+                if !large::free(block, layout) {
+                    dealloc(block, layout);
+                }
+            }
         }
     }
 }
@@ -117,5 +157,24 @@ impl Clone for AlignedBuf {
         let mut copy = Self::zeros(self.len);
         copy.copy_from_slice(self);
         copy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_of_any_size_are_zeroed_aligned_and_writable_to_the_end() {
+        for len in [1, 17, 1 << 20, (1 << 20) + 1, 3 << 20] {
+            for _ in 0..3 {
+                let mut block = AlignedBuf::zeros(len);
+                assert_eq!(block.len(), len);
+                assert_eq!(block.as_ptr() as usize % ALIGNMENT, 0);
+                assert!(block.iter().all(|v| *v == 0.0), "{len}");
+                block.fill(1.0);
+                assert_eq!(block.clone().iter().sum::<f32>(), len as f32);
+            }
+        }
     }
 }
