@@ -225,6 +225,31 @@ fn a_file_that_is_cut_off_anywhere_is_an_error() {
 }
 
 #[test]
+fn a_jpeg_whose_end_was_glued_on_is_told_from_a_whole_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("glued.jpg");
+    let mut wrong = Vec::new();
+    for name in ["baseline.jpg", "progressive.jpg", "restarts.jpg", "rgb-coded.jpg", "gray.jpg"] {
+        let whole = fs::read(data(name)).unwrap();
+        // From behind the header of the first scan to eight bytes before the end.
+        let first = whole.windows(2).position(|w| w == [0xFF, 0xDA]).unwrap() + 16;
+        for cut in (first..whole.len() - 8).step_by(7) {
+            // Between two scans of a progressive file it is whole, if coarse: that may pass.
+            let is_end = |at: usize| whole[at] == 0xFF && matches!(whole[at + 1], 0xC4 | 0xDA);
+            if (cut - 1..cut + 3).any(is_end) {
+                continue;
+            }
+            fs::write(&path, [&whole[..cut], &[0xFF, 0xD9]].concat()).unwrap();
+            match read_within(&path, 64 * MB) {
+                Err(error) if error.kind() == ErrorKind::Damaged => {}
+                other => wrong.push(format!("{name} at {cut} of {}: {other:?}", whole.len())),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
 fn flipped_bytes_are_read_or_refused_and_never_a_panic() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flipped");

@@ -10,8 +10,8 @@ use crate::error::PhotoError;
 use crate::raster::{ColorKind, Depth, Layout, Raster, byte_size};
 
 pub(super) fn decode(mut input: Input<'_>, cx: &WorkContext<'_>) -> Result<Decoded, PhotoError> {
-    let scan = jpeg_scan::scan(&mut input)?;
-    let color = match (scan.frame, scan.precision, scan.sampling.len()) {
+    let mut scan = jpeg_scan::headers(&mut input)?;
+    let color = match (scan.frame, scan.precision, scan.components.len()) {
         (0xC0..=0xC2, 8, 1) => ColorKind::Gray,
         (0xC0..=0xC2, 8, 3) => ColorKind::Rgb,
         (0xC0..=0xC2, 8, 4) => {
@@ -39,6 +39,7 @@ pub(super) fn decode(mut input: Input<'_>, cx: &WorkContext<'_>) -> Result<Decod
     let (width, height) = (scan.width, scan.height);
     let layout = Layout { color, alpha: false, depth: Depth::U8 };
     check_size(width, height, layout, scan.coefficient_bytes(), false, cx)?;
+    jpeg_scan::verify(&mut scan, &mut input)?;
 
     let output = match color {
         ColorKind::Gray => ColorSpace::Luma,

@@ -1,8 +1,9 @@
 //! A walk over the marker segments of a JPEG file: size, kind, metadata, and whether it is whole.
 
-use std::io::{self, BufRead, Read};
+use std::io::Read;
 
 use super::Input;
+use super::jpeg_entropy::{Coding, Component, Frame, Walk};
 use crate::error::PhotoError;
 use crate::metadata::{Density, DensityUnit, Metadata, exif, iptc};
 
@@ -21,11 +22,13 @@ pub(super) struct Scan {
     pub(super) frame: u8,
     /// Bits of a sample.
     pub(super) precision: u8,
-    /// Horizontal and vertical sampling factors of each component.
-    pub(super) sampling: Vec<(u8, u8)>,
+    pub(super) components: Vec<Component>,
     /// Whether the first scan holds every component.
     pub(super) interleaved: bool,
     pub(super) metadata: Metadata,
+    coding: Coding,
+    /// Header of the first scan.
+    first_scan: Vec<u8>,
 }
 
 impl Scan {
@@ -35,34 +38,32 @@ impl Scan {
         if self.frame != 0xC2 && self.interleaved {
             return 0;
         }
-        let most = |pick: fn(&(u8, u8)) -> u8| {
-            u64::from(self.sampling.iter().map(pick).max().unwrap_or(1).max(1))
+        let most = |pick: fn(&Component) -> u8| {
+            u64::from(self.components.iter().map(pick).max().unwrap_or(1).max(1))
         };
-        let (across, down) = (most(|s| s.0), most(|s| s.1));
+        let (across, down) = (most(|c| c.across), most(|c| c.down));
         let units =
             u64::from(self.width).div_ceil(8 * across) * u64::from(self.height).div_ceil(8 * down);
-        let blocks: u64 = self.sampling.iter().map(|(h, v)| u64::from(*h) * u64::from(*v)).sum();
+        let blocks: u64 =
+            self.components.iter().map(|c| u64::from(c.across) * u64::from(c.down)).sum();
         units * blocks * 64 * 2
     }
 }
 
-/// Walks over the whole file, up to the marker that ends the picture.
-pub(super) fn scan(input: &mut Input<'_>) -> Result<Scan, PhotoError> {
+/// Walks over the segments up to the data of the first scan.
+pub(super) fn headers(input: &mut Input<'_>) -> Result<Scan, PhotoError> {
     let mut scan = Scan::default();
     let mut icc: Vec<(u8, Vec<u8>)> = Vec::new();
-    let mut seen_scan = false;
     input.pass(2)?;
     loop {
-        let marker = if seen_scan { next_in_data(input)? } else { next_marker(input)? };
-        match marker {
-            0xD9 => break,
-            0x01 | 0xD0..=0xD8 => continue,
-            _ => {}
+        let marker = next_marker(input)?;
+        if matches!(marker, 0x01 | 0xD0..=0xD8) {
+            continue;
         }
-        let length = u64::from(u16::from_be_bytes(array(input)?));
-        let Some(length) = length.checked_sub(2) else {
-            return Err(PhotoError::damaged("a segment of the JPEG file has no length"));
-        };
+        if marker == 0xD9 {
+            return Err(PhotoError::damaged("the JPEG file holds no picture"));
+        }
+        let length = segment_length(input)?;
         match marker {
             0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
                 let segment = input.take_bytes(length)?;
@@ -71,29 +72,85 @@ pub(super) fn scan(input: &mut Input<'_>) -> Result<Scan, PhotoError> {
                 }
             }
             0xDA => {
-                let segment = input.take_bytes(length)?;
-                if !seen_scan {
-                    scan.interleaved =
-                        segment.first().map(|n| usize::from(*n)) == Some(scan.sampling.len());
-                }
-                seen_scan = true;
+                scan.first_scan = input.take_bytes(length)?;
+                break;
             }
-            // What stands behind the first scan is another picture's or a preview's.
-            0xE0 | 0xE1 | 0xE2 | 0xED if !seen_scan => {
+            0xE0 | 0xE1 | 0xE2 | 0xED => {
                 let segment = input.take_bytes(length)?;
                 read_metadata(&mut scan.metadata, &mut icc, marker, segment);
             }
-            _ => input.pass(length)?,
+            _ => read_coding(&mut scan.coding, marker, length, input)?,
         }
     }
-    if scan.frame == 0 || !seen_scan {
+    if scan.frame == 0 {
         return Err(PhotoError::damaged("the JPEG file holds no picture"));
     }
+    let parts = scan.first_scan.first().map(|count| usize::from(*count));
+    scan.interleaved = parts == Some(scan.components.len());
     icc.sort_by_key(|(number, _)| *number);
     if !icc.is_empty() {
         scan.metadata.icc = Some(icc.into_iter().flat_map(|(_, part)| part).collect());
     }
     Ok(scan)
+}
+
+/// Walks on, over the data of every scan, to the marker that ends the picture; damaged when any of
+/// it is missing. What stands behind is another picture's or a preview's.
+pub(super) fn verify(scan: &mut Scan, input: &mut Input<'_>) -> Result<(), PhotoError> {
+    let frame = Frame {
+        width: scan.width,
+        height: scan.height,
+        progressive: scan.frame == 0xC2,
+        components: &scan.components,
+    };
+    let mut walk = Walk::new(&frame)?;
+    let mut marker = walk.scan(&scan.first_scan, &scan.coding, input)?;
+    while marker != 0xD9 {
+        if matches!(marker, 0x01 | 0xD0..=0xD8) {
+            marker = next_marker(input)?;
+            continue;
+        }
+        let length = segment_length(input)?;
+        marker = if marker == 0xDA {
+            let segment = input.take_bytes(length)?;
+            walk.scan(&segment, &scan.coding, input)?
+        } else {
+            read_coding(&mut scan.coding, marker, length, input)?;
+            next_marker(input)?
+        };
+    }
+    if walk.is_complete() {
+        Ok(())
+    } else {
+        Err(PhotoError::damaged("a colour channel of this JPEG is missing"))
+    }
+}
+
+/// Bytes of a segment behind its length.
+fn segment_length(input: &mut Input<'_>) -> Result<u64, PhotoError> {
+    u64::from(u16::from_be_bytes(array(input)?))
+        .checked_sub(2)
+        .ok_or_else(|| PhotoError::damaged("a segment of the JPEG file has no length"))
+}
+
+/// Takes in tables and the restart interval, and passes over everything else.
+fn read_coding(
+    coding: &mut Coding,
+    marker: u8,
+    length: u64,
+    input: &mut Input<'_>,
+) -> Result<(), PhotoError> {
+    match marker {
+        0xC4 => coding.read_tables(&input.take_bytes(length)?),
+        0xDD => {
+            let segment = input.take_bytes(length)?;
+            if let [high, low, ..] = segment.as_slice() {
+                coding.restart_interval = u32::from(u16::from_be_bytes([*high, *low]));
+            }
+            Ok(())
+        }
+        _ => input.pass(length),
+    }
 }
 
 fn array<const N: usize>(input: &mut Input<'_>) -> Result<[u8; N], PhotoError> {
@@ -114,29 +171,6 @@ fn next_marker(input: &mut Input<'_>) -> Result<u8, PhotoError> {
     }
 }
 
-/// The next marker in entropy-coded data, where `FF 00` is a sample and `FF D0..D7` a restart.
-fn next_in_data(input: &mut Input<'_>) -> Result<u8, PhotoError> {
-    loop {
-        let buffer = input.fill_buf().map_err(PhotoError::reading)?;
-        if buffer.is_empty() {
-            return Err(PhotoError::reading(io::ErrorKind::UnexpectedEof.into()));
-        }
-        let Some(place) = buffer.iter().position(|byte| *byte == 0xFF) else {
-            let length = buffer.len();
-            input.consume(length);
-            continue;
-        };
-        input.consume(place + 1);
-        let mut byte = 0xFF;
-        while byte == 0xFF {
-            [byte] = array(input)?;
-        }
-        if byte != 0 && !(0xD0..=0xD7).contains(&byte) {
-            return Ok(byte);
-        }
-    }
-}
-
 fn read_frame(scan: &mut Scan, marker: u8, segment: &[u8]) -> Result<(), PhotoError> {
     let [precision, h1, h0, w1, w0, count, components @ ..] = segment else {
         return Err(PhotoError::damaged("the header of the JPEG file is cut off"));
@@ -145,12 +179,14 @@ fn read_frame(scan: &mut Scan, marker: u8, segment: &[u8]) -> Result<(), PhotoEr
     scan.precision = *precision;
     scan.height = u32::from(u16::from_be_bytes([*h1, *h0]));
     scan.width = u32::from(u16::from_be_bytes([*w1, *w0]));
-    scan.sampling = components
-        .chunks_exact(3)
+    scan.components = components
+        .as_chunks::<3>()
+        .0
+        .iter()
         .take(usize::from(*count))
-        .filter_map(|component| component.get(1).map(|hv| (hv >> 4, hv & 15)))
+        .map(|[id, factors, _]| Component { id: *id, across: factors >> 4, down: factors & 15 })
         .collect();
-    if scan.sampling.len() != usize::from(*count) {
+    if scan.components.len() != usize::from(*count) {
         return Err(PhotoError::damaged("the header of the JPEG file is cut off"));
     }
     Ok(())

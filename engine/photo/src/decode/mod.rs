@@ -2,6 +2,7 @@
 
 mod bmp;
 mod jpeg;
+mod jpeg_entropy;
 mod jpeg_scan;
 mod jxl;
 mod png;

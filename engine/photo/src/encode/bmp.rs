@@ -1,7 +1,7 @@
 //! Windows bitmaps: 8-bit grey with a palette, 24-bit RGB, 32-bit with alpha; a profile is embedded.
 
 use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 
 use super::rows::Rows;
 use super::{Job, Watched};
@@ -70,8 +70,7 @@ pub(super) fn encode(rows: &mut Rows<'_>, job: &Job<'_>, file: &File) -> Result<
         head.extend((0..=255).flat_map(|level: u8| [level, level, level, 0]));
     }
 
-    let mut writer =
-        Watched { inner: BufWriter::with_capacity(1 << 18, file), cancel: job.cx.cancel };
+    let mut writer = Watched::new(file, job);
     writer.write_all(&head).map_err(PhotoError::writing)?;
     let mut row = Vec::new();
     let mut line = Vec::new();
@@ -83,11 +82,11 @@ pub(super) fn encode(rows: &mut Rows<'_>, job: &Job<'_>, file: &File) -> Result<
         to_bgr(&row, layout, &mut line);
         line.resize(stride as usize, 0);
         let place = u64::from(pixels_at) + stride * u64::from(height - 1 - y);
-        writer.inner.seek(SeekFrom::Start(place)).map_err(PhotoError::writing)?;
+        writer.seek(SeekFrom::Start(place)).map_err(PhotoError::writing)?;
         writer.write_all(&line).map_err(PhotoError::writing)?;
     }
     let end = u64::from(total) - profile.len() as u64;
-    writer.inner.seek(SeekFrom::Start(end)).map_err(PhotoError::writing)?;
+    writer.seek(SeekFrom::Start(end)).map_err(PhotoError::writing)?;
     writer.write_all(profile).map_err(PhotoError::writing)?;
     writer.flush().map_err(PhotoError::writing)
 }

@@ -2,15 +2,15 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 use jpeg_encoder::{
     ChromaSubsamplingMethod, Encoder, EncodingError, ImageBuffer, JpegColorType, PixelDensity,
     PixelDensityUnit, SamplingFactor, rgb_to_ycbcr,
 };
 
-use super::Job;
 use super::rows::Rows;
+use super::{Job, Watched};
 use crate::error::PhotoError;
 use crate::metadata::{Density, DensityUnit, exif, iptc, xmp};
 use crate::raster::ColorKind;
@@ -28,8 +28,7 @@ pub(super) fn encode(
     notes: &mut Vec<String>,
 ) -> Result<(), PhotoError> {
     let fault = RefCell::new(None);
-    let buffer = BufWriter::with_capacity(1 << 18, file);
-    let writer = Stopped { inner: buffer, fault: &fault };
+    let writer = Stopped { inner: Watched::new(file, job), fault: &fault };
     let mut encoder = Encoder::new(writer, job.quality);
     let sampling = if job.quality >= FULL_COLOR_QUALITY {
         SamplingFactor::R_4_4_4

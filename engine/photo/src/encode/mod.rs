@@ -8,7 +8,9 @@ mod rows;
 mod tiff;
 mod webp;
 
-use std::io::{self, Write};
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use limpid_kernels::{Cancel, Planes};
@@ -90,15 +92,22 @@ fn encode_file(
     let mut part = PartFile::create(destination, source.path.as_deref())?;
     let mut rows =
         Rows::new(source.raster.layout(), layout, size, options.band_rows, next_band, cx);
-    let job = Job { metadata: &metadata, quality: options.quality.clamp(1, 100), cx };
-    match options.format {
-        FileFormat::Jpeg => jpeg::encode(&mut rows, &job, part.file(), &mut notes)?,
-        FileFormat::Png => png::encode(&mut rows, &job, part.file())?,
-        FileFormat::Tiff => tiff::encode(&mut rows, &job, part.file())?,
-        FileFormat::Webp => webp::encode(&mut rows, &job, part.file())?,
-        FileFormat::Bmp => bmp::encode(&mut rows, &job, part.file())?,
-        FileFormat::Jxl => return Err(PhotoError::internal("JPEG XL is not written")),
-    }
+    let fault = Cell::new(None);
+    let quality = options.quality.clamp(1, 100);
+    let job = Job { metadata: &metadata, quality, cx, fault: &fault };
+    let outcome = match options.format {
+        FileFormat::Jpeg => jpeg::encode(&mut rows, &job, part.file(), &mut notes),
+        FileFormat::Png => png::encode(&mut rows, &job, part.file()),
+        FileFormat::Tiff => tiff::encode(&mut rows, &job, part.file()),
+        FileFormat::Webp => webp::encode(&mut rows, &job, part.file()),
+        FileFormat::Bmp => bmp::encode(&mut rows, &job, part.file()),
+        FileFormat::Jxl => Err(PhotoError::internal("JPEG XL is not written")),
+    };
+    // Encoders wrap what the disk said until a full one cannot be told from another.
+    outcome.map_err(|error| match fault.get() {
+        Some(kind) => PhotoError::writing(kind.into()).because(error),
+        None => error,
+    })?;
     if rows.saw_transparency() && !layout.alpha {
         notes.push(format!(
             "{} holds no transparency: the picture was laid on white",
@@ -115,6 +124,8 @@ struct Job<'a> {
     metadata: &'a Metadata,
     quality: u8,
     cx: &'a WorkContext<'a>,
+    /// What went wrong with the disk.
+    fault: &'a Cell<Option<io::ErrorKind>>,
 }
 
 /// Sides that the format can say in its header.
@@ -199,20 +210,44 @@ fn drop_what_does_not_fit(
     }
 }
 
-/// Passes bytes on until the work is cancelled.
-struct Watched<'a, W> {
-    inner: W,
+/// Passes bytes on until the work is cancelled, and remembers what went wrong with the disk.
+struct Watched<'a> {
+    inner: BufWriter<&'a File>,
     cancel: &'a Cancel,
+    fault: &'a Cell<Option<io::ErrorKind>>,
 }
 
-impl<W: Write> Write for Watched<'_, W> {
+impl<'a> Watched<'a> {
+    fn new(file: &'a File, job: &Job<'a>) -> Self {
+        let inner = BufWriter::with_capacity(1 << 18, file);
+        Self { inner, cancel: job.cx.cancel, fault: job.fault }
+    }
+
+    fn note<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &outcome {
+            self.fault.set(Some(error.kind()));
+        }
+        outcome
+    }
+}
+
+impl Write for Watched<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.cancel.check().map_err(io::Error::other)?;
-        self.inner.write(bytes)
+        let outcome = self.inner.write(bytes);
+        self.note(outcome)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        let outcome = self.inner.flush();
+        self.note(outcome)
+    }
+}
+
+impl Seek for Watched<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let outcome = self.inner.seek(to);
+        self.note(outcome)
     }
 }
 

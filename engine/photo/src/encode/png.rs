@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 
 use png::chunk::ChunkType;
 use png::text_metadata::ITXtChunk;
@@ -37,7 +37,7 @@ pub(super) fn encode(rows: &mut Rows<'_>, job: &Job<'_>, file: &File) -> Result<
         let text = String::from_utf8_lossy(packet);
         info.utf8_text.push(ITXtChunk::new("XML:com.adobe.xmp", text));
     }
-    let watched = Watched { inner: BufWriter::with_capacity(1 << 18, file), cancel: job.cx.cancel };
+    let watched = Watched::new(file, job);
     let encoder = Encoder::with_info(watched, info).map_err(failed)?;
     let mut writer = encoder.write_header().map_err(failed)?;
     for chunk in &metadata.png {

@@ -1,7 +1,7 @@
 //! TIFF: strips with deflate and a predictor, compressed by all threads, BigTIFF when needed.
 
 use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -42,8 +42,7 @@ pub(super) fn encode(rows: &mut Rows<'_>, job: &Job<'_>, file: &File) -> Result<
     let big = byte_size(width, height, layout) > CLASSIC_LIMIT;
     let form = Form { order, big };
 
-    let mut writer =
-        Watched { inner: BufWriter::with_capacity(1 << 20, file), cancel: job.cx.cancel };
+    let mut writer = Watched::new(file, job);
     let header = form.header(0);
     writer.write_all(&header).map_err(PhotoError::writing)?;
     let mut position = header.len() as u64;
@@ -89,7 +88,7 @@ pub(super) fn encode(rows: &mut Rows<'_>, job: &Job<'_>, file: &File) -> Result<
     let mut tail = Vec::new();
     let first = append(&directory, form, position, &mut tail);
     writer.write_all(&tail).map_err(PhotoError::writing)?;
-    writer.inner.seek(SeekFrom::Start(0)).map_err(PhotoError::writing)?;
+    writer.seek(SeekFrom::Start(0)).map_err(PhotoError::writing)?;
     writer.write_all(&form.header(first)).map_err(PhotoError::writing)?;
     writer.flush().map_err(PhotoError::writing)
 }

@@ -1,7 +1,7 @@
 //! WebP, lossless. The encoder wants the whole picture in memory.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 
 use image_webp::{ColorType, EncodingError, WebPEncoder};
 
@@ -33,8 +33,7 @@ pub(super) fn encode(rows: &mut Rows<'_>, job: &Job<'_>, file: &File) -> Result<
     for y in 0..rows.height() {
         rows.append(y, &mut pixels)?;
     }
-    let mut writer =
-        Watched { inner: BufWriter::with_capacity(1 << 18, file), cancel: job.cx.cancel };
+    let mut writer = Watched::new(file, job);
     let mut encoder = WebPEncoder::new(&mut writer);
     let metadata = job.metadata;
     // WebP has no place for the resolution but EXIF.

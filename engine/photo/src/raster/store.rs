@@ -1,15 +1,24 @@
 //! Where the samples of a raster lie: memory, or an unlinked temporary file.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
 use crate::error::{ErrorKind, PhotoError};
 
-#[derive(Debug)]
 pub(super) enum Store {
     Memory(Vec<u8>),
     File(File),
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory(bytes) => write!(f, "{} bytes in memory", bytes.len()),
+            Self::File(_) => f.write_str("in a temporary file"),
+        }
+    }
 }
 
 impl Store {
