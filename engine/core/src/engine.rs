@@ -41,6 +41,8 @@ pub struct Engine {
     models: Option<Sender<ModelWork>>,
     models_cancel: Cancel,
     board: Arc<Board>,
+    /// What had failed was put back to wait before the threads started.
+    has_retried: bool,
     threads: Threads,
 }
 
@@ -82,6 +84,7 @@ impl Engine {
             models: Some(models),
             models_cancel: Cancel::new(),
             board: Arc::default(),
+            has_retried: config.retry,
             threads: Threads::default(),
         };
         let mut processor = processor(Arc::clone(&engine.tools));
@@ -191,7 +194,9 @@ impl Engine {
             }
             Resumed { job: id, done_before }
         });
-        self.shared.retry_items(|id| id.job == resumed.job);
+        if !self.has_retried {
+            self.shared.retry_items(|id| id.job == resumed.job);
+        }
         self.resume();
         Ok(resumed)
     }

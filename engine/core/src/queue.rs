@@ -131,12 +131,19 @@ impl Queue {
         counts
     }
 
-    /// The first waiting file, jobs and files in order; none while paused. It is in work now.
+    /// The first waiting file, jobs and files in order; none while paused, and none of a job whose
+    /// files are not all known. It is in work now.
     pub(crate) fn take_next(&mut self) -> Option<ItemId> {
         if self.paused {
             return None;
         }
-        let id = self.items().find(|(_, item)| item.state == ItemState::Waiting)?.0;
+        let id = self.jobs.iter().filter(|(_, entry)| entry.count.is_some()).find_map(
+            |(job, entry)| {
+                let mut items = entry.items.iter();
+                let (index, _) = items.find(|(_, item)| item.state == ItemState::Waiting)?;
+                Some(ItemId { job: *job, index: *index })
+            },
+        )?;
         let item = self.item_mut(id)?;
         item.state = ItemState::Running;
         item.attempts = item.attempts.saturating_add(1);
@@ -549,11 +556,14 @@ mod tests {
     }
 
     #[test]
-    fn jobs_and_files_come_in_order() {
+    fn jobs_and_files_come_in_order_once_they_are_complete() {
         let mut queue = Queue::default();
         for job in [0, 1] {
             queue.apply(job_record(job));
             queue.apply(items_record(job, 2));
+            assert_eq!(queue.take_next(), None);
+        }
+        for job in [1, 0] {
             queue.apply(Record::Sealed { job: JobId(job), count: 2 });
         }
         let mut order = Vec::new();

@@ -351,3 +351,22 @@ fn progress_counts_files_and_time() {
     assert_eq!((*files_done, *files_total), (1, 3));
     assert!((0.0..0.5).contains(fraction) && seconds_left.unwrap() > 0.0);
 }
+
+#[test]
+fn a_folder_that_was_being_read_when_the_program_was_killed_is_read_again() {
+    let bench = Bench::new();
+    let job = bench.job(&["a.png", "b.png", "c.png"]).settle().unwrap();
+    // The journal of a program that was killed after it had noted the first file.
+    let found = crate::job::expand(&job, &Cancel::new()).unwrap();
+    let items = vec![crate::record::StoredItem::new(0, &found[0])];
+    let mut queue = Queue::default();
+    queue.apply(Record::Job { job: JobId(0), spec: StoredJob::new(&job) });
+    queue.apply(Record::Items { job: JobId(0), items });
+    let state_dir = StateDir::take(&bench.config().state_dir.unwrap()).unwrap();
+    Journal::start(state_dir, &queue).unwrap().close(false);
+
+    let engine = bench.start();
+    let events = short(&until(&engine, is_idle));
+    assert_eq!(events[0], "queued 3", "{events:?}");
+    assert_eq!(bench.outputs(), ["a.png", "b.png", "c.png"]);
+}
