@@ -34,10 +34,12 @@ impl Feature {
         Self { channels: 0, height: 0, width: 0, data: AlignedBuf::new() }
     }
 
-    /// Zeros of `[height, width, channels]`.
+    /// Zeros of `[height, width, channels]`. As with `Vec`, a size beyond the address space is a
+    /// panic; [`Feature::reset`] takes sizes that are not known to be sane.
     #[must_use]
     pub fn zeros(channels: usize, height: usize, width: usize) -> Self {
-        let data = AlignedBuf::zeros(height * width * padded(channels));
+        let len = feature_len(channels, height, width).unwrap_or(usize::MAX);
+        let data = AlignedBuf::zeros(len);
         Self { channels, height, width, data }
     }
 

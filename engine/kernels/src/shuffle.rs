@@ -31,13 +31,14 @@ pub fn pixel_shuffle(
     output: &mut Feature,
     cx: &RunContext<'_>,
 ) -> Result<(), KernelError> {
-    let area = factor * factor;
+    let area = factor.saturating_mul(factor);
     if area == 0 || !input.channels().is_multiple_of(area) {
         let message = format!("{} channels shuffled by {factor}", input.channels());
         return Err(ShapeError(message).into());
     }
     let channels = input.channels() / area;
-    output.reset(channels, input.height() * factor, input.width() * factor)?;
+    let (height, width) = (input.height(), input.width());
+    output.reset(channels, height.saturating_mul(factor), width.saturating_mul(factor))?;
     by_rows(output, cx, |y, row, stride| {
         for (x, to) in row.chunks_exact_mut(stride).enumerate() {
             let pixel = (y / factor) * input.width() + x / factor;
@@ -96,7 +97,8 @@ pub fn upsample_nearest(
     if factor == 0 {
         return Err(ShapeError("a picture cannot be enlarged 0 times".to_owned()).into());
     }
-    output.reset(input.channels(), input.height() * factor, input.width() * factor)?;
+    let (height, width) = (input.height(), input.width());
+    output.reset(input.channels(), height.saturating_mul(factor), width.saturating_mul(factor))?;
     by_rows(output, cx, |y, row, stride| {
         for (x, to) in row.chunks_exact_mut(stride).enumerate() {
             let pixel = (y / factor) * input.width() + x / factor;

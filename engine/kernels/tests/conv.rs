@@ -325,6 +325,14 @@ fn what_does_not_fit_is_an_error_and_not_a_panic() {
     assert!(bad(ConvSpec { stride: [0, 1], ..spec }, None), "no stride");
     assert!(bad(ConvSpec { groups: 2, ..spec }, None), "channels not divisible");
     assert!(bad(ConvSpec { out_channels: usize::MAX, ..spec }, None), "sizes that overflow");
+    for bad in [
+        ConvSpec { kernel: [0, 3], ..spec },
+        ConvSpec { stride: [1, 0], ..spec },
+        ConvSpec { dilation: [usize::MAX, 1], ..spec },
+        ConvSpec { padding: Padding::all(usize::MAX), ..spec },
+    ] {
+        assert!(bad.output_size(8, 8).is_err(), "{bad:?}");
+    }
     let strided = ConvSpec { stride: [2, 2], ..spec };
     let forced = Conv2d::with(&strided, &weight, None, Algorithm::Winograd, Isa::Portable);
     assert!(forced.is_err(), "Winograd with a stride");

@@ -145,6 +145,8 @@ fn what_does_not_fit_is_an_error() {
         assert!(refused(pixel_shuffle(&a, 0, &mut out, cx)));
         assert!(refused(pixel_unshuffle(&b, 2, &mut out, cx)));
         assert!(refused(upsample_nearest(&a, 0, &mut out, cx)));
+        assert!(refused(upsample_nearest(&a, usize::MAX / 2, &mut out, cx)));
+        assert!(refused(pixel_shuffle(&a, usize::MAX / 2, &mut out, cx)));
         let slopes = ChannelVector::new(&[0.0; 2]);
         assert!(refused(activate(&mut target, Activation::PRelu(&slopes), cx)));
     });

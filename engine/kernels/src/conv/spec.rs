@@ -69,26 +69,26 @@ impl ConvSpec {
     /// Output rows and columns for an input of `height` x `width`.
     ///
     /// # Errors
-    /// [`ShapeError`] when the kernel is larger than the padded input.
+    /// [`ShapeError`] when the kernel is larger than the padded input, or has no size or stride.
     pub fn output_size(&self, height: usize, width: usize) -> Result<(usize, usize), ShapeError> {
         let padding = &self.padding;
         let size = |axis: usize, input: usize, padding: usize| {
-            let reach = (self.kernel[axis] - 1) * self.dilation[axis] + 1;
-            let room = input.checked_add(padding)?.checked_sub(reach)?;
-            (input > 0).then_some(room / self.stride[axis] + 1)
+            let reach = self.kernel[axis].checked_sub(1)?.checked_mul(self.dilation[axis])?;
+            let room = input.checked_add(padding)?.checked_sub(reach)?.checked_sub(1)?;
+            let steps = room.checked_div(self.stride[axis])?;
+            (input > 0).then_some(steps + 1)
         };
-        let rows = size(0, height, padding.top + padding.bottom);
-        let columns = size(1, width, padding.left + padding.right);
-        rows.zip(columns).ok_or_else(|| {
-            ShapeError(format!("{height} x {width} is smaller than the kernel of {self:?}"))
-        })
+        let rows = size(0, height, padding.top.saturating_add(padding.bottom));
+        let columns = size(1, width, padding.left.saturating_add(padding.right));
+        rows.zip(columns)
+            .ok_or_else(|| ShapeError(format!("{height} x {width} is no input for {self:?}")))
     }
 
     /// Multiplications and additions for one output pixel, computed directly.
     #[must_use]
     pub fn flops_per_pixel(&self) -> u64 {
         let taps = self.kernel[0] * self.kernel[1];
-        2 * (taps * self.in_channels / self.groups * self.out_channels) as u64
+        2 * (taps * self.in_channels / self.groups.max(1) * self.out_channels) as u64
     }
 
     /// The fastest algorithm for this shape.
