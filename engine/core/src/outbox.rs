@@ -66,6 +66,11 @@ impl Outbox {
         }
     }
 
+    /// Whether a picture can be sent at once.
+    pub(crate) fn has_room_for_pictures(&self) -> bool {
+        self.sender.len() < ROOM_FOR_PICTURES
+    }
+
     /// Sends a picture once there is room. False when `is_stale` became true first, or the engine
     /// is closing.
     pub(crate) fn tell_when_room(&self, event: Event, is_stale: impl Fn() -> bool) -> bool {
@@ -73,7 +78,7 @@ impl Outbox {
             if self.is_closed.load(Ordering::Acquire) || is_stale() {
                 return false;
             }
-            if self.sender.len() < ROOM_FOR_PICTURES {
+            if self.has_room_for_pictures() {
                 self.tell(event);
                 return true;
             }

@@ -395,7 +395,12 @@ impl Viewer<'_> {
         let CachedTile { size, rgba } = tile;
         let (side, rect) = (key.side, key.rect);
         let tile = PreviewTile { generation: view.generation, side, full, rect, size, rgba };
-        if !self.shared.outbox.tell_when_room(Event::Preview(tile), || self.board.is_superseded()) {
+        let outbox = &self.shared.outbox;
+        if !outbox.has_room_for_pictures() {
+            // Nobody looks: a window that is hidden reads no events, and must not hold the queue.
+            self.shared.set_view_urgent(false);
+        }
+        if !outbox.tell_when_room(Event::Preview(tile), || self.board.is_superseded()) {
             return Err(Stop::Superseded);
         }
         self.sent.insert(key);
