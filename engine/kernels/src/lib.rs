@@ -1,5 +1,57 @@
 //! The fast CPU operators behind Limpid: packed convolutions, a thread pool whose results do not
 //! depend on the number of threads, and the plain tensor they all share. Knows no network.
+//!
+//! # How it is built
+//!
+//! * **Layout.** A [`Feature`] is `[height, width, channels]` with the channels padded to 16, so
+//!   that every pixel is whole vectors on whole cache lines. Nothing needs a remainder loop, and
+//!   there is no border in memory: tiles at the picture's edge are copied with zeros around them.
+//! * **One source for all instruction sets.** Kernels are generic over a vector type; [`Isa`] picks
+//!   AVX-512, AVX2 with FMA, NEON or plain Rust once a process (`LIMPID_ISA` forces one). Vector
+//!   code has loops and no closures: see `Simd::load_each`.
+//! * **Convolutions** all end in one matrix micro-kernel that keeps 24 (AVX2: 12) vectors of sums in
+//!   registers. [`Conv2d`] packs its weights for it and picks a path by shape:
+//!
+//!   | path | for | work of one block |
+//!   |---|---|---|
+//!   | Winograd F(4x4, 3x3) | 3 x 3, stride 1, from 8 channels on | 24 tiles through transform, product and transform back, in scratch that stays in the second-level cache |
+//!   | pointwise | 1 x 1, also over inputs in parts | 192 pixels |
+//!   | depthwise | one kernel a channel | a row, four pixels at a time |
+//!   | direct | everything else | 192 pixels of a row, inputs read where they lie |
+//!
+//! * **Epilogues** (bias, residual, activation, clamp) happen between the sums and memory.
+//! * **Threads.** Work is cut into blocks by shape alone and handed out by a counter; each output
+//!   is computed by the same operations in the same order whoever does it. Scratch belongs to the
+//!   worker and grows once: a warm run allocates nothing. Cancel is looked at before each block.
+//!
+//! # How fast it is
+//!
+//! `cargo run --release -p limpid-kernels --example conv_bench`. Effective GF/s of one core by
+//! processor time (operations of the direct convolution, whatever is done) on an EPYC of the Zen 5
+//! kind, whose multiply-add peak measured 255 (AVX-512) and 129 (AVX2); ReLU fused. onnxruntime
+//! 1-thread fp32 there: 205 to 219.
+//!
+//! | layer | AVX-512 | AVX2 |
+//! |---|---|---|
+//! | 64 > 64, 3x3, 64 x 64 (in cache) | 731 | 419 |
+//! | 64 > 64, 3x3, 256 x 256 | 655 | 389 |
+//! | 64 > 64, 3x3, 1280 x 720 | 660 | |
+//! | 96 > 96, 3x3 | 705 | 412 |
+//! | 48 > 48, 3x3, 256 x 256 | 625 | 365 |
+//! | 64 > 12, 3x3, 256 x 256 | 315 | 233 |
+//! | 13 > 96, 3x3, 256 x 256 | 425 | |
+//! | 64 > 64, 1x1, 256 x 256 | 210 | 107 |
+//!
+//! The first row is what keeping several layers of a tile in cache could gain at most, before it
+//! pays for computing their overlap twice: about a tenth, which is why layers run one by one.
+//!
+//! # How it is tested
+//!
+//! Every path on every instruction set of the machine against a plain f64 reference on random
+//! shapes, with poisoned padding channels and 1 to 3 threads compared bit by bit. The same tests
+//! run clean under AddressSanitizer
+//! (`RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test -p limpid-kernels --tests --target
+//! x86_64-unknown-linux-gnu`), and for NEON under emulation.
 #![allow(unsafe_code)] // the one crate that may: every block states its invariant
 #![allow(clippy::needless_range_loop)] // loops over registers read as the formulas do
 

@@ -1,6 +1,8 @@
 //! Operators that move values or treat each by itself, against their definitions.
 #![allow(clippy::unwrap_used)] // helpers outside the test functions
 
+mod every_isa;
+
 use limpid_kernels::{
     Activation, Cancel, ChannelVector, Feature, KernelError, Planes, Pool, RunContext, activate,
     add, concat, multiply, pixel_shuffle, pixel_unshuffle, upsample_nearest,
@@ -151,4 +153,9 @@ fn what_does_not_fit_is_an_error() {
         assert!(refused(activate(&mut target, Activation::PRelu(&slopes), cx)));
     });
     assert!(target.fill_channel(3, 1.0).is_err());
+}
+
+#[test]
+fn all_of_this_holds_on_every_instruction_set() {
+    every_isa::rerun();
 }

@@ -1,6 +1,8 @@
 //! Operators that change a picture's size, against their definitions and PyTorch's values.
 #![allow(clippy::unwrap_used)] // helpers outside the test functions
 
+mod every_isa;
+
 use limpid_kernels::{
     Alignment, Cancel, ConvTranspose2d, Feature, Filter, KernelError, Padding, Planes, Pool,
     Pooling, Resize, RunContext, TransposedSpec, Windows, pool,
@@ -232,4 +234,9 @@ fn what_does_not_fit_is_an_error() {
     assert!(ConvTranspose2d::new(&bad, &[0.0; 12], None).is_err());
     let bad = TransposedSpec { padding: 2, ..spec };
     assert!(ConvTranspose2d::new(&bad, &[0.0; 12], None).is_err());
+}
+
+#[test]
+fn all_of_this_holds_on_every_instruction_set() {
+    every_isa::rerun();
 }
