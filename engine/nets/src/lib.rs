@@ -3,9 +3,12 @@
 
 mod architecture;
 mod built_in;
+#[cfg(feature = "candle")]
+mod candle;
 mod card;
 mod convert;
 mod cpu;
+mod device;
 mod error;
 pub mod graph;
 mod imports;
@@ -30,6 +33,7 @@ mod testing;
 
 pub use architecture::Architecture;
 pub use card::{CardText, ModelCard, Origin, Task};
+pub use device::Device;
 pub use error::{LoadError, LoadErrorKind, NetError};
 pub use library::{Library, LibraryConfig};
 pub use limpid_kernels::RunContext;

@@ -8,6 +8,7 @@ use limpid_kernels::Cancel;
 
 use crate::card::{ModelCard, Origin, Task};
 use crate::cpu::Buffers;
+use crate::device::Device;
 use crate::error::{LoadError, LoadErrorKind};
 use crate::network::Network;
 use crate::packs::{self, FetchStep, Pack};
@@ -50,6 +51,7 @@ pub struct Library {
     built_in: Vec<ModelCard>,
     loaded: Mutex<HashMap<String, Arc<Network>>>,
     buffers: Arc<Buffers>,
+    device: Device,
 }
 
 impl Library {
@@ -58,6 +60,14 @@ impl Library {
     /// # Errors
     /// A built-in card or the table of packs is faulty, which the tests of this crate exclude.
     pub fn open(config: LibraryConfig) -> Result<Self, LoadError> {
+        Self::open_on(config, Device::Cpu)
+    }
+
+    /// As [`Library::open`], for networks that run on `device`.
+    ///
+    /// # Errors
+    /// As [`Library::open`].
+    pub fn open_on(config: LibraryConfig, device: Device) -> Result<Self, LoadError> {
         Ok(Self {
             config,
             packs: packs::all()?,
@@ -67,6 +77,7 @@ impl Library {
                 .collect::<Result<_, _>>()?,
             loaded: Mutex::default(),
             buffers: Arc::default(),
+            device,
         })
     }
 
@@ -124,7 +135,8 @@ impl Library {
             return Ok(Arc::clone(network));
         }
         let (card, weights) = self.read(name)?;
-        let network = Arc::new(Network::sharing(card, &weights, Arc::clone(&self.buffers))?);
+        let network =
+            Arc::new(Network::on(card, &weights, &self.device, Arc::clone(&self.buffers))?);
         self.loaded().insert(name.to_owned(), Arc::clone(&network));
         Ok(network)
     }

@@ -6,6 +6,7 @@ use limpid_kernels::{Planes, RunContext};
 
 use crate::card::ModelCard;
 use crate::cpu::{self, Buffers};
+use crate::device::Device;
 use crate::error::{LoadError, NetError};
 use crate::graph::Graph;
 use crate::plan::Plan;
@@ -23,9 +24,19 @@ const TILE_STEP: u32 = 32;
 pub struct Network {
     card: ModelCard,
     graph: Graph,
-    plan: Plan,
-    buffers: Arc<Buffers>,
-    profile: Option<Profile>,
+    executor: Executor,
+}
+
+/// The network made ready for one kind of device.
+#[derive(Debug)]
+enum Executor {
+    Cpu {
+        plan: Plan,
+        buffers: Arc<Buffers>,
+        profile: Option<Profile>,
+    },
+    #[cfg(feature = "candle")]
+    Candle(crate::candle::CandleNetwork),
 }
 
 impl Network {
@@ -34,19 +45,30 @@ impl Network {
     /// # Errors
     /// Weights that do not fit their own architecture; reading them has checked that they do.
     pub fn new(card: ModelCard, weights: &Weights) -> Result<Self, LoadError> {
-        Self::sharing(card, weights, Arc::default())
+        Self::on(card, weights, &Device::Cpu, Arc::default())
     }
 
-    /// As [`Network::new`], with the memory that other networks leave between runs.
-    pub(crate) fn sharing(
+    /// Prepares checked weights for `device`. On the CPU, runs use the memory in `buffers` that
+    /// other networks leave between theirs.
+    pub(crate) fn on(
         card: ModelCard,
         weights: &Weights,
+        device: &Device,
         buffers: Arc<Buffers>,
     ) -> Result<Self, LoadError> {
         let graph = weights.architecture().graph()?;
-        let plan = Plan::new(&graph, weights)?;
-        let profile = Profile::if_asked(&card.title, &plan);
-        Ok(Self { card, graph, plan, buffers, profile })
+        let executor = match device {
+            Device::Cpu => {
+                let plan = Plan::new(&graph, weights)?;
+                let profile = Profile::if_asked(&card.title, &plan);
+                Executor::Cpu { plan, buffers, profile }
+            }
+            #[cfg(feature = "candle")]
+            Device::Candle(device) => {
+                Executor::Candle(crate::candle::CandleNetwork::new(&graph, weights, device)?)
+            }
+        };
+        Ok(Self { card, graph, executor })
     }
 
     /// What is said of this model.
@@ -89,7 +111,11 @@ impl Network {
         let multiple = self.graph.multiple() as usize;
         let padded = |side: u32| (side as usize).next_multiple_of(multiple);
         let (width, height) = (padded(width), padded(height));
-        let buffers: u64 = self.plan.buffer_bytes(width, height).sum();
+        let buffers: u64 = match &self.executor {
+            Executor::Cpu { plan, .. } => plan.buffer_bytes(width, height).sum(),
+            #[cfg(feature = "candle")]
+            Executor::Candle(_) => crate::candle::working_bytes(&self.graph, width, height),
+        };
         let scale = self.scale() as usize;
         let picture = (3 * width * height * size_of::<f32>()) as u64;
         // The result, and once more when it is cropped from a padded one; the padded input.
@@ -151,8 +177,13 @@ impl Network {
             );
             &padded
         };
-        let output =
-            cpu::run(&self.plan, fitting, sigma, &self.buffers, self.profile.as_ref(), cx)?;
+        let output = match &self.executor {
+            Executor::Cpu { plan, buffers, profile } => {
+                cpu::run(plan, fitting, sigma, buffers, profile.as_ref(), cx)?
+            }
+            #[cfg(feature = "candle")]
+            Executor::Candle(network) => network.run(&self.graph, fitting, sigma, cx)?,
+        };
         let scale = self.scale() as usize;
         if (output.height(), output.width()) == (height * scale, width * scale) {
             Ok(output)

@@ -82,6 +82,7 @@ impl Plan {
             weights,
             place: vec![None; graph.nodes().len()],
             absorbed: vec![false; graph.nodes().len()],
+            summed: vec![false; graph.nodes().len()],
             taps,
             uses,
             result,
@@ -132,6 +133,8 @@ struct Compiler<'a> {
     place: Vec<Option<Slot>>,
     /// Nodes that an earlier convolution has computed already.
     absorbed: Vec<bool>,
+    /// Joined channels that their one reader takes part by part.
+    summed: Vec<bool>,
     free: Vec<Slot>,
     slots: Vec<Vec<(usize, Ratio)>>,
     steps: Vec<Step>,
@@ -152,6 +155,7 @@ impl Compiler<'_> {
             }
             Op::Add => self.in_place(index, &inputs, Work::Add, "add")?,
             Op::Mul => self.in_place(index, &inputs, Work::Mul, "multiply")?,
+            Op::Concat if self.can_be_summed(index) => self.summed[index] = true,
             Op::Concat => self.fresh(index, "concat", Work::Concat)?,
             Op::PixelUnshuffle(s) => {
                 self.fresh(index, "unshuffle", |from| Work::Unshuffle(from[0], *s))?;
@@ -190,32 +194,70 @@ impl Compiler<'_> {
         let tensors = self.weights.kernel(name).zip(self.weights.bias(name));
         let (kernel, bias) =
             tensors.ok_or_else(|| LoadError::damaged(format!("there is no tensor for {name}")))?;
-        let spec = ConvSpec::same(shape.input, shape.output, shape.kernel);
-        let conv = Conv2d::new(&spec, &kernel.data, Some(&bias.data)).map_err(unfit)?;
-
-        let fused = self.fuse(index);
+        let mut fused = self.fuse(index);
         let read = node.inputs[0];
-        let input = self.slot(read)?;
-        let join = match fused.join {
-            Some((join, value)) => Some((join, self.slot(value)?)),
-            None => None,
+        let parts = if self.summed[read.0] {
+            if fused.join.is_some() {
+                // A residual that was not there yet when the sum was decided on.
+                fused = Fused { last: index, absorbed: Vec::new(), activation: None, join: None };
+            }
+            self.graph.node(read).inputs.clone()
+        } else {
+            vec![read]
         };
-        let to = self.claim(index);
-        self.steps.push(Step {
-            work: Work::Conv { conv: Box::new(conv), input, activation: fused.activation, join },
-            to,
-            name: name.to_owned(),
-            flops_per_pixel: spec.flops_per_pixel(),
-        });
-        self.done(read);
+
+        // One convolution for each part of a joined input, each adding to the sum of those before.
+        let taps = shape.kernel * shape.kernel;
+        let (mut first_channel, mut sum) = (0, None);
+        for (at, part) in parts.iter().enumerate() {
+            let channels = self.graph.node(*part).channels;
+            let spec = ConvSpec::same(channels, shape.output, shape.kernel);
+            let of_part = kernel.data.chunks_exact(shape.input * taps).flat_map(|output| {
+                &output[first_channel * taps..(first_channel + channels) * taps]
+            });
+            let of_part: Vec<f32> = of_part.copied().collect();
+            let bias = (at == 0).then_some(bias.data.as_slice());
+            let conv = Box::new(Conv2d::new(&spec, &of_part, bias).map_err(unfit)?);
+            first_channel += channels;
+
+            let input = self.slot(*part)?;
+            let is_last = at + 1 == parts.len();
+            let join = match (sum, fused.join) {
+                (Some(sum), _) => Some((Join::BeforeActivation, sum)),
+                (None, Some((join, value))) => Some((join, self.slot(value)?)),
+                (None, None) => None,
+            };
+            let to = self.claim(index);
+            let activation = fused.activation.filter(|_| is_last);
+            self.steps.push(Step {
+                work: Work::Conv { conv, input, activation, join },
+                to,
+                name: name.to_owned(),
+                flops_per_pixel: spec.flops_per_pixel(),
+            });
+            self.free.extend(sum);
+            sum = Some(to);
+            self.done(*part);
+        }
         if let Some((_, value)) = fused.join {
             self.done(value);
         }
         for absorbed in fused.absorbed {
             self.absorbed[absorbed] = true;
         }
-        self.place[fused.last] = Some(to);
+        self.place[fused.last] = sum;
         Ok(())
+    }
+
+    /// Whether `index` joins channels for one convolution alone. Such a value need not exist: the
+    /// convolution is the sum of convolutions of its parts, which saves a copy of them all.
+    fn can_be_summed(&self, index: usize) -> bool {
+        let node = &self.graph.nodes()[index];
+        node.op == Op::Concat
+            && self.taps[index].is_none()
+            && self.only_reader(index).is_some_and(|(reader, node)| {
+                matches!(node.op, Op::Conv(_)) && self.fuse(reader).join.is_none()
+            })
     }
 
     /// Looks behind convolution `index` for nodes that only it feeds.

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use limpid_kernels::{Cancel, Planes, Pool, RunContext};
-use limpid_nets::{Library, LibraryConfig, LoadErrorKind, Network};
+use limpid_nets::{Device, Library, LibraryConfig, LoadErrorKind, Network};
 use safetensors::SafeTensors;
 
 /// Largest difference allowed from another implementation, of a range of 0..1.
@@ -42,12 +42,23 @@ fn difference(network: &Network, name: &str) -> f32 {
 
 #[test]
 fn small_networks_equal_pytorch() {
+    small_networks_on(Device::Cpu);
+}
+
+/// The same descriptions through the other executor, on candle's own CPU device.
+#[cfg(feature = "candle")]
+#[test]
+fn small_networks_equal_pytorch_through_candle() {
+    small_networks_on(Device::Candle(candle_core::Device::Cpu));
+}
+
+fn small_networks_on(device: Device) {
     let folder = tempfile::tempdir().unwrap();
-    let library = Library::open(LibraryConfig {
+    let config = LibraryConfig {
         packs_dir: folder.path().join("packs"),
         imports_dir: folder.path().join("imports"),
-    })
-    .unwrap();
+    };
+    let library = Library::open_on(config, device).unwrap();
     let mut faults = Vec::new();
     for name in
         ["small-ffdnet", "small-span-x2", "small-span-x4", "small-dn-resnet", "small-ct-srcnn"]
