@@ -10,28 +10,28 @@ use crate::{ct_srcnn, dn_resnet, ffdnet, span};
 /// What a weight file's `__metadata__` says under `limpid.*`: which network, and how large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Architecture {
-    /// `ffdnet`: see [`crate::ffdnet`].
+    /// `ffdnet`: the denoiser of `ffdnet.rs`, which is told the noise level.
     FfdNet {
         /// Feature maps.
         channels: usize,
         /// Convolutions.
         layers: usize,
     },
-    /// `span`: see [`crate::span`].
+    /// `span`: the upscaler of `span.rs`.
     Span {
         /// Feature maps.
         channels: usize,
         /// Enlargement.
         scale: usize,
     },
-    /// `dn-resnet`: see [`crate::dn_resnet`].
+    /// `dn-resnet`: the blind denoiser of `dn_resnet.rs`.
     DnResNet {
         /// Feature maps.
         channels: usize,
         /// Residual blocks.
         blocks: usize,
     },
-    /// `ct-srcnn`: see [`crate::ct_srcnn`].
+    /// `ct-srcnn`: the upscaler of `ct_srcnn.rs`.
     CtSrcnn {
         /// Feature maps.
         channels: usize,

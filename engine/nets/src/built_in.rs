@@ -34,3 +34,37 @@ impl BuiltIn {
         Ok(card.into_card(Origin::BuiltIn, true, bytes, sha256(self.weights)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::Weights;
+
+    #[test]
+    fn cards_say_what_the_weights_are() {
+        for model in ALL {
+            let card = model.card().unwrap();
+            let architecture = Weights::read(model.weights).unwrap().architecture();
+            assert_eq!(card.task, architecture.task(), "{}", card.name);
+            assert_eq!(
+                card.parameters,
+                architecture.graph().unwrap().parameters(),
+                "{}",
+                card.name
+            );
+        }
+    }
+
+    #[test]
+    fn every_trained_model_is_built_in() {
+        let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
+        let names: Vec<String> = ALL.iter().map(|model| model.card().unwrap().name).collect();
+        for entry in std::fs::read_dir(models).unwrap() {
+            let folder = entry.unwrap();
+            if folder.path().join("weights.safetensors").exists() {
+                let name = folder.file_name().into_string().unwrap();
+                assert!(names.contains(&name), "name {name} in {}", file!());
+            }
+        }
+    }
+}

@@ -32,7 +32,7 @@ impl LibraryConfig {
     #[must_use]
     pub fn for_user() -> Self {
         let data = directories::ProjectDirs::from("", "", "limpid")
-            .map_or_else(|| PathBuf::from("limpid-data"), |dirs| dirs.data_dir().to_owned());
+            .map_or_else(|| PathBuf::from("limpid-data"), |dirs| dirs.data_local_dir().to_owned());
         let folder = |variable: &str, name: &str| {
             std::env::var_os(variable).map_or_else(|| data.join(name), PathBuf::from)
         };
@@ -243,4 +243,77 @@ fn not_installed(card: &ModelCard) -> LoadError {
         LoadErrorKind::NotInstalled,
         format!("the model {} is not on this computer yet; fetch it first", card.name),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    struct Fixture {
+        folder: tempfile::TempDir,
+        library: Library,
+    }
+
+    /// A library of what is built in.
+    fn library() -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let library = Library::open(LibraryConfig {
+            packs_dir: folder.path().join("packs"),
+            imports_dir: folder.path().join("imports"),
+        });
+        Fixture { library: library.unwrap(), folder }
+    }
+
+    fn import(fixture: &Fixture, name: &str, architecture: crate::Architecture) -> ModelCard {
+        let path = fixture.folder.path().join(format!("{name}.safetensors"));
+        std::fs::write(&path, testing::random_container(architecture, 1)).unwrap();
+        fixture.library.import(&path).unwrap()
+    }
+
+    #[test]
+    fn auto_takes_the_best_installed_and_says_when_there_is_none() {
+        let fixture = library();
+        let library = &fixture.library;
+        let double = Task::Upscale { scale: 2 };
+        assert_eq!(library.resolve(double, "auto").unwrap(), "ct-srcnn-x2");
+        let kind = |task, name| library.resolve(task, name).unwrap_err().kind();
+        assert_eq!(kind(Task::Upscale { scale: 3 }, "auto"), LoadErrorKind::NoModel);
+        assert_eq!(kind(Task::Upscale { scale: 4 }, "ct-srcnn-x2"), LoadErrorKind::NoModel);
+        assert_eq!(kind(double, "span-x2"), LoadErrorKind::NotInstalled);
+        assert_eq!(kind(double, "span"), LoadErrorKind::UnknownName);
+
+        // A file of a pack's size counts as installed; only loading reads it.
+        let pack = library.packs().iter().find(|pack| pack.name() == "span-x2").unwrap();
+        let path = pack.path(&fixture.folder.path().join("packs"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_len(pack.weights_bytes).unwrap();
+        assert_eq!(library.resolve(double, "auto").unwrap(), "span-x2");
+        let error = library.load("span-x2").unwrap_err();
+        assert_eq!(error.kind(), LoadErrorKind::Damaged);
+        assert!(error.to_string().ends_with("span-x2.safetensors"), "{error}");
+        let faulty: Vec<String> = library
+            .verify()
+            .into_iter()
+            .filter(|(_, result)| result.is_err())
+            .map(|(card, _)| card.name)
+            .collect();
+        assert_eq!(faulty, ["span-x2"]);
+    }
+
+    #[test]
+    fn imports_are_named_apart_and_come_last() {
+        let fixture = library();
+        let upscaler = crate::Architecture::CtSrcnn { channels: 4, blocks: 1, scale: 2 };
+        let first = import(&fixture, "ct-srcnn-x2", upscaler);
+        let second = import(&fixture, "ct-srcnn-x2", upscaler);
+        assert_eq!((first.name.as_str(), second.name.as_str()), ("ct-srcnn-x2-2", "ct-srcnn-x2-3"));
+        let task = Task::Upscale { scale: 2 };
+        assert_eq!(fixture.library.resolve(task, "auto").unwrap(), "ct-srcnn-x2");
+        let network = fixture.library.load(&second.name).unwrap();
+        assert_eq!(network.scale(), 2);
+        let again = fixture.library.load(&second.name).unwrap();
+        assert!(Arc::ptr_eq(&network, &again), "loaded once");
+    }
 }

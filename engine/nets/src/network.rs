@@ -13,12 +13,6 @@ use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::weights::Weights;
 
-/// Measured with `examples/net_bench.rs`: larger tiles gain less than a twentieth.
-const BEST_TILE: u32 = 512;
-
-/// Tile sides are multiples of this, so that few different sizes occur.
-const TILE_STEP: u32 = 32;
-
 /// A model ready to run, usable from several threads at once.
 #[derive(Debug)]
 pub struct Network {
@@ -120,20 +114,6 @@ impl Network {
         let picture = (3 * width * height * size_of::<f32>()) as u64;
         // The result, and once more when it is cropped from a padded one; the padded input.
         buffers + picture * (2 * scale * scale + 1) as u64
-    }
-
-    /// Side in input pixels of the square tile, without its halo, that is best within
-    /// `budget_bytes`: large enough that the halo is little extra work, small enough that its
-    /// features do not thrash the caches. Never less than one step of [`Network::align`].
-    #[must_use]
-    pub fn tile_side(&self, budget_bytes: u64) -> u32 {
-        let fits = |side: &u32| {
-            let whole = side + 2 * self.halo();
-            self.working_bytes(whole, whole) <= budget_bytes
-        };
-        let step = self.align().next_multiple_of(TILE_STEP);
-        let largest = (1..=BEST_TILE / step).rev().map(|steps| steps * step).find(fits);
-        largest.unwrap_or_else(|| self.align())
     }
 
     /// Runs on `input` `[3, H, W]`, samples nominally 0..1, any H and W from 1. `sigma` is the

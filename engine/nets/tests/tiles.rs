@@ -145,19 +145,3 @@ fn a_cancel_is_answered_quickly() {
     let best = answers.min().unwrap();
     assert!(best < Duration::from_millis(100), "{best:?}");
 }
-
-#[test]
-fn a_tile_side_keeps_to_the_budget() {
-    for network in networks() {
-        for budget in [4u64 << 20, 64 << 20, 1 << 30] {
-            let side = network.tile_side(budget);
-            let whole = side + 2 * network.halo();
-            let least = network.align();
-            assert!(
-                side == least || network.working_bytes(whole, whole) <= budget,
-                "{}: {side} in {budget}",
-                network.card().name
-            );
-        }
-    }
-}
