@@ -1,5 +1,5 @@
 //! Whole networks against PyTorch and ncnn, on the outputs that `fixtures/make_reference.py` wrote.
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // helpers of tests
 
 use std::path::{Path, PathBuf};
 
