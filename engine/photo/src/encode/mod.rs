@@ -252,4 +252,6 @@ impl Seek for Watched<'_> {
 }
 
 #[cfg(test)]
+mod metadata_tests;
+#[cfg(test)]
 mod tests;

@@ -21,30 +21,30 @@ const XMP: &str = concat!(
     "exif:GPSLatitude=\"48,51.5N\"/></rdf:RDF></x:xmpmeta>"
 );
 
-struct Bench {
+pub(super) struct Bench {
     pool: Pool,
     cancel: Cancel,
-    folder: tempfile::TempDir,
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { pool: Pool::new(2).unwrap(), cancel: Cancel::new(), folder }
     }
 
-    fn cx(&self) -> WorkContext<'_> {
+    pub(super) fn cx(&self) -> WorkContext<'_> {
         WorkContext { pool: &self.pool, cancel: &self.cancel, budget_bytes: 64 << 20 }
     }
 
     /// Writes `picture` as it is and reads it back.
-    fn through(&self, picture: &Picture, format: FileFormat, gps_strip: bool) -> Round {
+    pub(super) fn through(&self, picture: &Picture, format: FileFormat, gps_strip: bool) -> Round {
         let path = self.folder.path().join("file");
         let notes = self.write(picture, format, gps_strip, &path).unwrap();
         Round { picture: decode(&path, &self.cx()).unwrap(), notes }
     }
 
-    fn write(
+    pub(super) fn write(
         &self,
         picture: &Picture,
         format: FileFormat,
@@ -58,9 +58,9 @@ impl Bench {
     }
 }
 
-struct Round {
-    picture: Picture,
-    notes: Vec<String>,
+pub(super) struct Round {
+    pub(super) picture: Picture,
+    pub(super) notes: Vec<String>,
 }
 
 fn layouts() -> Vec<Layout> {
@@ -105,7 +105,7 @@ fn profile(color: ColorKind) -> Vec<u8> {
     profile.encode().unwrap()
 }
 
-fn picture(layout: Layout, order: Order, with_icc: bool) -> Picture {
+pub(super) fn picture(layout: Layout, order: Order, with_icc: bool) -> Picture {
     let metadata = Metadata {
         icc: with_icc.then(|| profile(layout.color)),
         exif: Some(camera_block(order)),

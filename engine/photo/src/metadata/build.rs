@@ -228,3 +228,38 @@ fn pad(out: &mut Vec<u8>) {
         out.push(0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_widths_and_orders_are_read_back() {
+        for order in [Order::Little, Order::Big] {
+            for big in [false, true] {
+                let form = Form { order, big };
+                let child = Dir { fields: vec![Field::ascii(1, "N")], children: vec![] };
+                let dir = Dir {
+                    fields: vec![
+                        Field::ascii(0x0110, "a long enough name"),
+                        Field::rational(order, 0x011A, 118.11),
+                        Field::short(order, 0x0112, 1),
+                    ],
+                    children: vec![(GPS_IFD, child)],
+                };
+                let base = form.header(0).len() as u64;
+                let mut tail = Vec::new();
+                let first = append(&dir, form, base, &mut tail);
+                let block = [form.header(first), tail].concat();
+                let tiff = Tiff::open(&block[..]).unwrap();
+                let read = tiff.directory(tiff.first).unwrap();
+                assert_eq!(tiff.big, big);
+                assert_eq!(tiff.text(read.find(0x0110).unwrap()).unwrap(), "a long enough name");
+                assert_eq!(tiff.number(read.find(0x011A).unwrap()), Some(118.11));
+                let collected = collect(&tiff, &read, |_| true);
+                assert_eq!(collected.children, dir.children);
+                assert_eq!(collected.fields.len(), 3);
+            }
+        }
+    }
+}
