@@ -96,12 +96,7 @@ pub fn activate(
     activation: Activation<'_>,
     cx: &RunContext<'_>,
 ) -> Result<(), KernelError> {
-    if let Activation::PRelu(slopes) = activation
-        && slopes.channels() != target.channels()
-    {
-        let message = format!("{} slopes for {} channels", slopes.channels(), target.channels());
-        return Err(ShapeError(message).into());
-    }
+    activation.check(target.channels())?;
     run(target, Op::Activate(activation), cx)
 }
 

@@ -52,6 +52,18 @@ pub enum Activation<'a> {
     Tanh,
 }
 
+impl Activation<'_> {
+    /// Whether there is a slope for each of `channels`.
+    pub(crate) fn check(&self, channels: usize) -> Result<(), ShapeError> {
+        match self {
+            Self::PRelu(slopes) if slopes.channels != channels => {
+                Err(ShapeError(format!("{} slopes for {channels} channels", slopes.channels)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Another feature of the output's shape, and where it joins.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Residual<'a> {
@@ -104,12 +116,7 @@ impl<'a> Epilogue<'a> {
         shape: [usize; 3],
         bias: &'a AlignedBuf,
     ) -> Result<Writer<'a>, KernelError> {
-        if let Activation::PRelu(slopes) = self.activation
-            && slopes.channels != shape[0]
-        {
-            let message = format!("{} slopes for {} channels", slopes.channels, shape[0]);
-            return Err(ShapeError(message).into());
-        }
+        self.activation.check(shape[0])?;
         if let Residual::BeforeActivation(feature)
         | Residual::AfterActivation(feature)
         | Residual::Attention(feature) = self.residual

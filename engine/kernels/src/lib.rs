@@ -63,6 +63,7 @@ mod elementwise;
 mod epilogue;
 mod feature;
 mod gemm;
+mod norm;
 mod planes;
 mod pool;
 mod pooling;
@@ -76,6 +77,7 @@ pub use conv::{Algorithm, Conv2d, ConvSpec, ConvTranspose2d, Padding, Transposed
 pub use elementwise::{activate, add, concat, multiply};
 pub use epilogue::{Activation, ChannelVector, Epilogue, Residual};
 pub use feature::{CHANNEL_BLOCK, Feature};
+pub use norm::GroupNorm;
 pub use planes::{Planes, ShapeError};
 pub use pool::Pool;
 pub use pooling::{Pooling, Windows, pool};

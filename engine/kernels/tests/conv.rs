@@ -65,11 +65,13 @@ fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |m, v| m.max(v.abs()))
 }
 
-fn error(found: &Planes, wanted: &[f64]) -> f64 {
+/// The largest error relative to the largest output, or to `typical` where all of a few outputs
+/// happen to be small.
+fn error(found: &Planes, wanted: &[f64], typical: f64) -> f64 {
     assert_eq!(found.data().len(), wanted.len());
     let worst = found.data().iter().zip(wanted).map(|(f, w)| (f64::from(*f) - w).abs());
     let worst = worst.fold(0.0, |m: f64, e| if e.is_nan() { f64::INFINITY } else { m.max(e) });
-    worst / largest(wanted).max(1e-3)
+    worst / largest(wanted).max(typical)
 }
 
 fn available() -> Vec<Isa> {
@@ -122,7 +124,8 @@ fn check(spec: &ConvSpec, height: usize, width: usize, algorithm: Algorithm, see
     for isa in available() {
         let conv = Conv2d::with(spec, &weight, Some(&bias), algorithm, isa).unwrap();
         let found = run(&conv, &poisoned(&input), &Epilogue::none());
-        let error = error(&found, &wanted);
+        // the deviation of a sum of products of values spread evenly over -1..1
+        let error = error(&found, &wanted, (depth as f64).sqrt() / 3.0);
         assert!(
             error <= tolerance,
             "{algorithm:?} on {isa:?}: {error:.2e} for {spec:?}, input {height} x {width}"
@@ -306,7 +309,7 @@ fn the_epilogue_adds_activates_and_clamps_in_its_order() {
                             })
                             .collect();
                         let found = run(&conv, &poisoned(&input), &epilogue);
-                        let error = error(&found, &wanted);
+                        let error = error(&found, &wanted, 0.1);
                         assert!(error < 1e-5, "{isa:?} {algorithm:?} {epilogue:?}: {error:.2e}");
                     }
                 }

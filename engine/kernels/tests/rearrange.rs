@@ -4,8 +4,8 @@
 mod every_isa;
 
 use limpid_kernels::{
-    Activation, Cancel, ChannelVector, Feature, KernelError, Planes, Pool, RunContext, activate,
-    add, concat, multiply, pixel_shuffle, pixel_unshuffle, upsample_nearest,
+    Activation, Cancel, ChannelVector, Feature, GroupNorm, KernelError, Planes, Pool, RunContext,
+    activate, add, concat, multiply, pixel_shuffle, pixel_unshuffle, upsample_nearest,
 };
 use proptest::prelude::*;
 
@@ -106,6 +106,58 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn group_norm_matches_the_definition_with_the_same_bits_on_any_threads(
+        groups in 1usize..5, in_group in 1usize..9, height in 1usize..80, width in 1usize..20,
+        offset in -20.0f32..20.0,
+    ) {
+        let channels = groups * in_group;
+        let planes = build([channels, height, width], |c, y, x| {
+            offset + ((c * 31 + y * 17 + x * 7) % 23) as f32 / 5.0
+        });
+        let scale: Vec<f32> = (0..channels).map(|c| 0.5 + c as f32 / 8.0).collect();
+        let shift: Vec<f32> = (0..channels).map(|c| 1.0 - c as f32 / 4.0).collect();
+        let norm = GroupNorm::new(groups, &scale, &shift, 1e-5).unwrap();
+        let cancel = Cancel::new();
+        let found: Vec<Planes> = (1..=3)
+            .map(|threads| {
+                let mut feature = Feature::from_planes(&planes);
+                let stride = feature.pixel_stride();
+                for pixel in feature.data_mut().chunks_exact_mut(stride) {
+                    pixel[channels..].fill(f32::NAN);
+                }
+                let pool = Pool::new(threads).unwrap();
+                let cx = RunContext { pool: &pool, cancel: &cancel };
+                norm.run(&mut feature, Activation::Relu, &cx).unwrap();
+                feature.to_planes()
+            })
+            .collect();
+        prop_assert_eq!(&found[0], &found[1]);
+        prop_assert_eq!(&found[0], &found[2]);
+        let area = height * width;
+        for group in 0..groups {
+            let part = group * in_group * area..(group + 1) * in_group * area;
+            let values = || planes.data()[part.clone()].iter().map(|v| f64::from(*v));
+            let count = part.len() as f64;
+            let mean = values().sum::<f64>() / count;
+            let variance = values().map(|v| (v - mean).powi(2)).sum::<f64>() / count;
+            for (i, value) in part.clone().zip(values()) {
+                let scale = f64::from(scale[i / area]);
+                let shift = f64::from(shift[i / area]);
+                let wanted = (value - mean) / (variance + 1e-5).sqrt() * scale + shift;
+                // the mean is rounded to f32: with next to no variance that is what one sees
+                let deviation = (variance + 1e-5).sqrt();
+                let tolerance = 1e-5 + 1e-7 * (1.0 + mean.abs()) * scale / deviation;
+                let error = (f64::from(found[0].data()[i]) - wanted.max(0.0)).abs();
+                prop_assert!(error < tolerance, "{} for {wanted}", found[0].data()[i]);
+            }
+        }
+    }
+}
+
 #[test]
 fn functions_of_a_value_hold_over_the_whole_range() {
     let xs: Vec<f32> = (-3000..=3000).map(|i| i as f32 / 30.0).collect();
@@ -153,6 +205,11 @@ fn what_does_not_fit_is_an_error() {
         assert!(refused(activate(&mut target, Activation::PRelu(&slopes), cx)));
     });
     assert!(target.fill_channel(3, 1.0).is_err());
+    assert!(GroupNorm::new(2, &[1.0; 3], &[0.0; 3], 1e-5).is_err());
+    assert!(GroupNorm::new(0, &[1.0; 3], &[0.0; 3], 1e-5).is_err());
+    assert!(GroupNorm::new(1, &[1.0; 3], &[0.0; 2], 1e-5).is_err());
+    let norm = GroupNorm::new(2, &[1.0; 4], &[0.0; 4], 1e-5).unwrap();
+    assert!(refused(with_context(|cx| norm.run(&mut target, Activation::None, cx))));
 }
 
 #[test]
