@@ -219,7 +219,10 @@ impl Pack {
         python.run(&arguments, cancel)?.map_err(|why| {
             LoadError::new(
                 LoadErrorKind::Fetch,
-                format!("the package client could not bring {wanted}: {why}"),
+                format!(
+                    "the package client could not bring {wanted}; is this computer online? ({})",
+                    why.trim_start_matches("ERROR: ")
+                ),
             )
         })
     }

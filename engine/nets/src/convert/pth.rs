@@ -33,3 +33,29 @@ pub(crate) fn convert(
     })?;
     weights::read_tensors(&weights::read_file(&destination)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where this computer has a Python with pip, as fetching needs.
+    #[test]
+    fn a_pickle_that_runs_code_is_refused() {
+        let cancel = Cancel::new();
+        let Ok(python) = Python::find(&cancel) else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let victim = folder.path().join("victim");
+        let cases = [
+            (format!("cos\nsystem\n(S'touch {}'\ntR.", victim.display()), "os.system"),
+            ("cbuiltins\neval\n(S'1'\ntR.".to_owned(), "builtins.eval"),
+            ("I1\n.".to_owned(), "not a state dictionary"),
+            (String::new(), "input"),
+        ];
+        for (pickle, part) in cases {
+            let result = convert(pickle.as_bytes(), folder.path(), &python, &cancel);
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(!victim.exists());
+    }
+}
