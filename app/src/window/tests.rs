@@ -66,6 +66,16 @@ fn click(harness: &mut Window, name: &str) {
     settle(harness);
 }
 
+fn switch(harness: &mut Window, name: &str) {
+    harness.get_by_role_and_label(Role::CheckBox, name).click();
+    settle(harness);
+}
+
+fn slide(harness: &mut Window, name: &str, value: f64) {
+    harness.get_by_role_and_label(Role::Slider, name).set_value_accesskit(value);
+    settle(harness);
+}
+
 fn denoise(harness: &Window) -> limpid_engine::Denoise {
     match &harness.state().state.recipe.steps[0].settings {
         StepSettings::Denoise(denoise) => denoise.clone(),
@@ -127,16 +137,14 @@ fn the_denoise_card_sets_the_recipe() {
     click(&mut harness, "Auto strength");
     assert_eq!(denoise(&harness).strength, Strength::Fixed(0.33));
 
-    harness.get_by_label("Strength").set_value_accesskit(62.0);
-    settle(&mut harness);
+    slide(&mut harness, "Strength", 62.0);
     assert_eq!(denoise(&harness).strength, Strength::Fixed(0.62));
-    harness.get_by_label("Colour").set_value_accesskit(40.0);
-    settle(&mut harness);
+    slide(&mut harness, "Colour", 40.0);
     assert_eq!(denoise(&harness).chroma, 0.4);
 
     click(&mut harness, "Reset denoise");
     assert_eq!(denoise(&harness), limpid_engine::Denoise::default());
-    click(&mut harness, "Denoise");
+    switch(&mut harness, "Denoise");
     assert!(!harness.state().state.recipe.steps[0].enabled);
     assert!(harness.query_by_label("Strength").is_none(), "a card that is off is closed");
 }
@@ -156,7 +164,7 @@ fn a_value_can_be_typed() {
 #[test]
 fn the_upscale_and_output_cards_set_the_recipe() {
     let (mut harness, _end) = window();
-    click(&mut harness, "Upscale");
+    switch(&mut harness, "Upscale");
     click(&mut harness, "×3");
     let recipe = harness.state().state.recipe.clone();
     assert!(recipe.steps[1].enabled);
@@ -166,7 +174,8 @@ fn the_upscale_and_output_cards_set_the_recipe() {
     }
     click(&mut harness, "Remove GPS");
     assert_eq!(harness.state().state.recipe.output.gps, Gps::Strip);
-    click(&mut harness, "Format");
+    harness.get_by_role_and_label(Role::ComboBox, "Format").click();
+    settle(&mut harness);
     click(&mut harness, "TIFF");
     assert_eq!(harness.state().state.recipe.output.format, OutputFormat::Tiff);
     assert!(harness.query_by_label("Quality").is_none(), "quality is of JPEG");
@@ -175,8 +184,7 @@ fn the_upscale_and_output_cards_set_the_recipe() {
 #[test]
 fn a_change_is_undone_and_made_again() {
     let (mut harness, _end) = window();
-    harness.get_by_label("Colour").set_value_accesskit(40.0);
-    settle(&mut harness);
+    slide(&mut harness, "Colour", 40.0);
     press(&mut harness, Modifiers::COMMAND, Key::Z);
     assert_eq!(denoise(&harness).chroma, 1.0);
     press(&mut harness, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
@@ -196,8 +204,7 @@ fn the_preview_follows_the_recipe_and_a_bypass_is_of_the_preview_alone() {
     end.events.send(Event::Opened { generation: first[0].generation, info: info() }).unwrap();
     settle(&mut harness);
     let seen = views(&end);
-    harness.get_by_label("Strength").set_value_accesskit(50.0);
-    settle(&mut harness);
+    slide(&mut harness, "Strength", 50.0);
     let moved = views(&end);
     let last = moved.last().unwrap();
     assert!(last.generation > seen.last().map_or(first[0].generation, |view| view.generation));
@@ -363,8 +370,7 @@ fn letters_in_a_text_field_are_not_commands() {
 #[test]
 fn a_preset_is_saved_under_a_name_and_applied() {
     let (mut harness, _end) = window();
-    harness.get_by_label("Colour").set_value_accesskit(30.0);
-    settle(&mut harness);
+    slide(&mut harness, "Colour", 30.0);
     press(&mut harness, Modifiers::COMMAND, Key::S);
     harness.get_by_label("Preset name").focus();
     settle(&mut harness);
