@@ -53,13 +53,18 @@ const CANVAS_KEY: &str = "limpid-canvas";
 /// No window can be opened: no display, no OpenGL.
 pub fn run(files: Vec<PathBuf>) -> anyhow::Result<()> {
     let measure = Measure::from_env();
+    let mut viewport = egui::ViewportBuilder::default()
+        .with_title("Limpid")
+        .with_app_id("limpid")
+        .with_inner_size([1440.0, 900.0])
+        .with_min_inner_size([900.0, 560.0])
+        .with_drag_and_drop(true);
+    match eframe::icon_data::from_png_bytes(include_bytes!("../../../assets/icon-128.png")) {
+        Ok(icon) => viewport = viewport.with_icon(icon),
+        Err(error) => tracing::warn!(%error, "the window has no icon"),
+    }
     let options = eframe::NativeOptions {
-        viewport: egui::ViewportBuilder::default()
-            .with_title("Limpid")
-            .with_app_id("limpid")
-            .with_inner_size([1440.0, 900.0])
-            .with_min_inner_size([900.0, 560.0])
-            .with_drag_and_drop(true),
+        viewport,
         // Text keys are handled by the shell: a picture on the clipboard is read off this thread.
         clipboard_shortcuts: false,
         persistence_path: Some(places::home().join("window.ron")),

@@ -76,45 +76,50 @@ fn card_ui(ui: &mut Ui, card: &ModelCard, state: &State, actions: &mut Vec<Actio
         });
         ui.label(RichText::new(&card.summary).color(theme::TEXT));
         ui.add_space(2.0);
-        egui::Grid::new("facts").num_columns(2).spacing([14.0, 3.0]).show(ui, |ui| {
-            let parameters = match card.parameters {
-                n if n >= 1_000_000 => format!("{:.1} million parameters", n as f64 / 1e6),
-                n if n >= 1_000 => format!("{} thousand parameters", n / 1000),
-                n => format!("{n} parameters"),
-            };
-            fact_ui(ui, "Size", &format!("{}, {parameters}", widgets::bytes_text(card.bytes)));
-            fact_ui(ui, "Licence", &card.license);
-            fact_ui(ui, "Source", &card.source);
-            if !card.quality.is_empty() {
-                fact_ui(ui, "Measured", &card.quality.join("\n"));
-            }
-            if !card.limits.is_empty() {
-                fact_ui(ui, "Limits", &card.limits.join("\n"));
-            }
-            fact_ui(ui, "Name", &card.name);
-            if !card.sha256.is_empty() {
-                ui.label(theme::weak("SHA-256"));
-                ui.horizontal(|ui| {
-                    let short = card.sha256.get(..16).unwrap_or(&card.sha256);
-                    let text = RichText::new(format!("{short}…")).monospace().size(11.5);
-                    ui.label(text).on_hover_text(&card.sha256);
-                    let name = format!("Copy hash of {}", card.title);
-                    if widgets::icon_button(ui, icon::COPY, &name).clicked() {
-                        actions.push(Action::CopyText(card.sha256.clone()));
-                    }
-                });
-                ui.end_row();
-            }
-        });
+        let parameters = match card.parameters {
+            n if n >= 1_000_000 => format!("{:.1} million parameters", n as f64 / 1e6),
+            n if n >= 1_000 => format!("{} thousand parameters", n / 1000),
+            n => format!("{n} parameters"),
+        };
+        ui.spacing_mut().item_spacing.y = 3.0;
+        fact_ui(ui, "Size", &format!("{}, {parameters}", widgets::bytes_text(card.bytes)));
+        fact_ui(ui, "Licence", &card.license);
+        fact_ui(ui, "Source", &card.source);
+        fact_ui(ui, "Measured", &card.quality.join("\n"));
+        fact_ui(ui, "Limits", &card.limits.join("\n"));
+        fact_ui(ui, "Name", &card.name);
+        if !card.sha256.is_empty() {
+            ui.horizontal(|ui| {
+                fact_name_ui(ui, "SHA-256");
+                let short = card.sha256.get(..24).unwrap_or(&card.sha256);
+                let text = RichText::new(format!("{short}…")).monospace().size(11.5);
+                ui.label(text).on_hover_text(&card.sha256);
+                let name = format!("Copy hash of {}", card.title);
+                if widgets::icon_button(ui, icon::COPY, &name).clicked() {
+                    actions.push(Action::CopyText(card.sha256.clone()));
+                }
+            });
+        }
     });
 }
 
+/// A line of the card; nothing when there is nothing to say.
 fn fact_ui(ui: &mut Ui, name: &str, text: &str) {
-    ui.with_layout(egui::Layout::left_to_right(egui::Align::Min), |ui| {
+    if text.is_empty() {
+        return;
+    }
+    ui.horizontal_top(|ui| {
+        fact_name_ui(ui, name);
+        ui.add(egui::Label::new(RichText::new(text).size(12.0).color(theme::TEXT)).wrap());
+    });
+}
+
+fn fact_name_ui(ui: &mut Ui, name: &str) {
+    let size = vec2(64.0, 16.0);
+    ui.allocate_ui_with_layout(size, egui::Layout::left_to_right(egui::Align::Center), |ui| {
+        ui.set_min_size(size);
         ui.label(theme::weak(name));
     });
-    ui.add(egui::Label::new(RichText::new(text).size(12.0).color(theme::TEXT)).wrap());
-    ui.end_row();
 }
 
 fn task_text(task: Task) -> String {
