@@ -27,7 +27,7 @@ impl Shell {
         for action in actions {
             self.act(&ctx, action);
         }
-        self.toasts.show(&ctx);
+        self.notices.show(&ctx);
         let is_resting = !ctx.egui_is_using_pointer();
         self.observe_recipe(is_resting);
     }
@@ -97,6 +97,7 @@ impl Shell {
             .show(ui, |ui| {
                 egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
                     ui.set_width(ui.available_width() - 6.0);
+                    ui.add_space(theme::GAP_SMALL);
                     if self.state.panels.histogram
                         && let Some(info) = &self.state.shown.info
                     {

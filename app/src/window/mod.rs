@@ -17,6 +17,7 @@ mod engine_link;
 mod icon;
 mod layout;
 mod measure;
+mod notices;
 mod panels;
 mod presets;
 mod queue;

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use eframe::egui;
-use egui_notify::Toasts;
 use limpid_engine::{Destination, Event, Job, Recipe, View};
 
 use super::background::{Answer, Background, expand_home};
 use super::command::Command;
 use super::engine_link::{Ask, EngineLink, Incoming, Tell, sentence};
+use super::notices::Notices;
 use super::panels::QueueArt;
 use super::presets::{self, Preset};
 use super::queue::{Notable, ended_text};
@@ -29,7 +29,7 @@ const THUMBNAILS_A_FRAME: usize = 6;
 pub(crate) struct Shell {
     pub(crate) state: State,
     pub(crate) canvas: CanvasState,
-    pub(super) toasts: Toasts,
+    pub(super) notices: Notices,
     pub(super) art: QueueArt,
     link: EngineLink,
     background: Background,
@@ -62,7 +62,7 @@ impl Shell {
         Self {
             history: History::new(state.recipe.clone()),
             canvas: CanvasState::with_settings(canvas),
-            toasts: Toasts::default().with_anchor(egui_notify::Anchor::BottomRight),
+            notices: Notices::default(),
             art: QueueArt::default(),
             link,
             background,
@@ -128,11 +128,11 @@ impl Shell {
         match tell {
             Tell::Started { is_paused, .. } => self.state.queue.is_paused = is_paused,
             Tell::NotStarted(reason) => {
-                self.toasts.error(reason.clone()).duration(None);
+                self.notices.bad(reason.clone());
                 self.state.engine_failure = Some(reason);
                 self.state.models.is_pending = false;
             }
-            Tell::Refused(reason) => drop(self.toasts.error(reason)),
+            Tell::Refused(reason) => self.notices.bad(reason),
             Tell::Models(cards) => {
                 self.state.models.value = Some(cards);
                 self.state.models.is_pending = false;
@@ -144,9 +144,9 @@ impl Shell {
         if let Some(Notable::AllDone(counts)) = self.state.queue.apply(&event) {
             let text = ended_text(counts);
             if counts.failed > 0 {
-                self.toasts.warning(text);
+                self.notices.warn(text);
             } else {
-                self.toasts.success(text);
+                self.notices.good(text);
             }
         }
         match event {
@@ -193,7 +193,7 @@ impl Shell {
                 }
             }
             Event::ModelReady { card } => {
-                self.toasts.success(format!("{} is ready to use.", card.title));
+                self.notices.good(format!("{} is ready to use.", card.title));
                 // An import is known by its file's name until its card is read.
                 self.state.model_work.retain(|work| {
                     work.model != card.name && work.fraction.is_some_and(|share| share < 1.0)
@@ -202,13 +202,13 @@ impl Shell {
             }
             Event::ModelFailed { model, message } => {
                 self.state.model_work.retain(|work| work.model != model);
-                self.toasts.error(sentence(&message)).duration(Some(Duration::from_secs(12)));
+                self.notices.bad(sentence(&message));
             }
             Event::ModelsVerified { problems } => {
                 self.state.models.is_pending = false;
                 self.state.models.failure = (!problems.is_empty()).then(|| problems.join("\n"));
                 if problems.is_empty() {
-                    self.toasts.success("All models match their hashes.");
+                    self.notices.good("All models match their hashes.");
                 }
             }
             _ => {}
@@ -228,17 +228,17 @@ impl Shell {
                 match presets::from_text(&text, &self.state.recipe.output) {
                     Ok(recipe) => {
                         self.state.recipe = recipe;
-                        self.toasts.success("Settings pasted.");
+                        self.notices.good("Settings pasted.");
                     }
                     Err(error) => {
                         let text = format!("The clipboard holds no settings: {error}");
-                        self.toasts.error(text);
+                        self.notices.bad(text);
                     }
                 }
             }
-            Answer::Done(text) => drop(self.toasts.success(text)),
+            Answer::Done(text) => self.notices.good(text),
             Answer::Failed(text) => {
-                self.toasts.error(text).duration(Some(Duration::from_secs(8)));
+                self.notices.bad(text);
             }
             Answer::Memory(bytes) => self.state.machine.memory_bytes = bytes,
         }
@@ -251,7 +251,7 @@ impl Shell {
         }
         let new = self.state.files.open(files);
         if new == 0 && count > 1 {
-            self.toasts.info("These pictures are open already.");
+            self.notices.info("These pictures are open already.");
         }
     }
 
@@ -264,7 +264,7 @@ impl Shell {
             PathPurpose::ImportPreset => self.background.read_preset(first),
             PathPurpose::ExportPreset => match presets::to_text(&self.state.recipe) {
                 Ok(text) => self.background.write_recipe(first, text),
-                Err(error) => drop(self.toasts.error(sentence(&error))),
+                Err(error) => self.notices.bad(sentence(&error)),
             },
             PathPurpose::ImportModel => self.link.ask(Ask::ImportModel(first)),
         }
@@ -274,13 +274,13 @@ impl Shell {
         match presets::from_text(text, &self.state.recipe.output) {
             Ok(recipe) => {
                 let name = presets::free_name(name, &self.state.presets);
-                self.toasts.success(format!("Preset \"{name}\" imported and applied."));
+                self.notices.good(format!("Preset \"{name}\" imported and applied."));
                 let preset = Preset { name, recipe, with_output: false };
                 self.state.recipe = preset.applied_to(&self.state.recipe);
                 self.state.presets.push(preset);
             }
             Err(error) => {
-                self.toasts.error(format!("This is no preset: {error}"));
+                self.notices.bad(format!("This is no preset: {error}"));
             }
         }
     }
@@ -306,12 +306,12 @@ impl Shell {
             Action::DeletePreset(index) => {
                 if index < self.state.presets.len() {
                     let preset = self.state.presets.remove(index);
-                    self.toasts.info(format!("Preset \"{}\" deleted.", preset.name));
+                    self.notices.info(format!("Preset \"{}\" deleted.", preset.name));
                 }
             }
             Action::SavePreset { name, with_output } => {
                 let name = presets::free_name(&name, &self.state.presets);
-                self.toasts.success(format!("Preset \"{name}\" saved."));
+                self.notices.good(format!("Preset \"{name}\" saved."));
                 let recipe = self.state.recipe.clone();
                 self.state.presets.push(Preset { name, recipe, with_output });
             }
@@ -375,9 +375,9 @@ impl Shell {
             Command::CopySettings => match presets::to_text(&self.state.recipe) {
                 Ok(text) => {
                     ctx.copy_text(text);
-                    self.toasts.success("Settings copied.");
+                    self.notices.good("Settings copied.");
                 }
-                Err(error) => drop(self.toasts.error(sentence(&error))),
+                Err(error) => self.notices.bad(sentence(&error)),
             },
             Command::PasteSettings => self.background.paste_settings(),
             Command::SavePreset => {
@@ -455,7 +455,7 @@ impl Shell {
         }
         if !pasted.is_empty() {
             let folder = recipe.output.folder.get_or_insert_with(places::pictures_dir);
-            self.toasts.info(format!("Results of pasted pictures: {}", folder.display()));
+            self.notices.info(format!("Results of pasted pictures: {}", folder.display()));
             let job = Job { inputs: pasted, recursive: false, recipe, destination: destination() };
             self.link.ask(Ask::Submit(job));
         }

@@ -150,6 +150,19 @@ fn the_denoise_card_sets_the_recipe() {
 }
 
 #[test]
+fn a_measured_strength_is_shown_and_stays_automatic() {
+    let (mut harness, end) = window();
+    open(&mut harness, &["/in/a.jpg"]);
+    let generation = views(&end)[0].generation;
+    let info = PictureInfo { noise_sigma: Some(17.0), ..info() };
+    end.events.send(Event::Opened { generation, info }).unwrap();
+    settle(&mut harness);
+    let slider = harness.get_by_role_and_label(Role::Slider, "Strength");
+    assert_eq!(slider.accesskit_node().numeric_value(), Some(23.0));
+    assert_eq!(denoise(&harness).strength, Strength::Auto, "17 of 75 is between two steps");
+}
+
+#[test]
 fn a_value_can_be_typed() {
     let (mut harness, _end) = window();
     harness.get_by_label("Brightness value").click();

@@ -21,6 +21,8 @@ pub(crate) const FIELD: Color32 = Color32::from_gray(0x17);
 pub(crate) const BUTTON: Color32 = Color32::from_gray(0x2E);
 /// Buttons under the pointer.
 pub(crate) const BUTTON_HOVER: Color32 = Color32::from_gray(0x3A);
+/// Knobs of sliders.
+pub(crate) const KNOB: Color32 = Color32::from_gray(0xB4);
 /// Hairlines between surfaces.
 pub(crate) const LINE: Color32 = Color32::from_gray(0x2F);
 /// Frames of fields and dialogs.
@@ -103,7 +105,7 @@ fn fonts() -> FontDefinitions {
     }
     if let Some(phosphor) = fonts.font_data.get_mut("phosphor") {
         // Phosphor draws on its baseline; this centres the icons on Inter's x-height.
-        Arc::make_mut(phosphor).tweak.y_offset_factor = 0.09;
+        Arc::make_mut(phosphor).tweak.y_offset_factor = 0.04;
     }
     let fallback = fonts.families.get(&FontFamily::Proportional).cloned().unwrap_or_default();
     let stack = |first: &str| {

@@ -198,11 +198,22 @@ pub(crate) fn number_slider(
     width: f32,
     tooltip: &str,
 ) -> bool {
-    let before = *value;
+    // The slider knows whole steps only; a value between them is not a change of the user's.
+    let before = value.round();
+    *value = before;
     ui.spacing_mut().item_spacing.x = theme::GAP;
-    ui.spacing_mut().slider_width = (width - VALUE_WIDTH - theme::GAP).max(40.0);
-    let slider = Slider::new(value, range.clone()).show_value(false).step_by(1.0);
-    let slider = ui.add(slider).accessible_name(name);
+    let slider = ui
+        .scope(|ui| {
+            ui.spacing_mut().slider_width = (width - VALUE_WIDTH - theme::GAP).max(40.0);
+            // The knob's size follows from the height.
+            ui.spacing_mut().interact_size.y = 16.0;
+            ui.visuals_mut().widgets.inactive.bg_fill = theme::KNOB;
+            ui.visuals_mut().widgets.hovered.bg_fill = theme::TEXT_STRONG;
+            ui.visuals_mut().widgets.active.bg_fill = theme::TEXT_STRONG;
+            ui.add(Slider::new(value, range.clone()).show_value(false).step_by(1.0))
+        })
+        .inner
+        .accessible_name(name);
     let typed = DragValue::new(value)
         .range(range)
         .speed(0.3)

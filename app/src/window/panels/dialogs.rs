@@ -8,10 +8,12 @@ use super::super::{icon, theme, widgets};
 
 /// All keys, from the command table.
 pub(crate) fn shortcuts_ui(ui: &mut Ui) {
-    let height = ui.ctx().content_rect().height() - 200.0;
-    ScrollArea::vertical().max_height(height.max(160.0)).auto_shrink([false, true]).show(
-        ui,
-        |ui| {
+    let height = (ui.ctx().content_rect().height() - 200.0).max(160.0);
+    ScrollArea::vertical()
+        .max_height(height)
+        .min_scrolled_height(height)
+        .auto_shrink([false, true])
+        .show(ui, |ui| {
             ui.columns(2, |columns| {
                 for (index, group) in Group::ALL.into_iter().enumerate() {
                     let ui = &mut columns[usize::from(index >= 2)];
@@ -43,8 +45,7 @@ pub(crate) fn shortcuts_ui(ui: &mut Ui) {
                     ui.add_space(theme::GAP_LARGE);
                 }
             });
-        },
-    );
+        });
 }
 
 /// What the canvas answers besides the commands.

@@ -39,16 +39,17 @@ pub(crate) fn models_ui(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         ui.label(RichText::new(failure).color(theme::BAD));
     }
     ui.add_space(theme::GAP_SMALL);
-    let height = ui.ctx().content_rect().height() - 260.0;
-    ScrollArea::vertical().max_height(height.max(160.0)).auto_shrink([false, true]).show(
-        ui,
-        |ui| {
+    let height = (ui.ctx().content_rect().height() - 260.0).max(160.0);
+    ScrollArea::vertical()
+        .max_height(height)
+        .min_scrolled_height(height)
+        .auto_shrink([false, true])
+        .show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = theme::GAP;
             for card in state.models.value.as_deref().unwrap_or_default() {
                 ui.push_id(&card.name, |ui| card_ui(ui, card, state, actions));
             }
-        },
-    );
+        });
 }
 
 fn card_ui(ui: &mut Ui, card: &ModelCard, state: &State, actions: &mut Vec<Action>) {

@@ -255,6 +255,18 @@ pub(crate) fn process_ui(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) 
         "No step of the recipe is on."
     };
     let width = ui.available_width();
+    ui.vertical_centered(|ui| process_buttons_ui(ui, state, works, why, width, actions));
+}
+
+fn process_buttons_ui(
+    ui: &mut Ui,
+    state: &State,
+    works: bool,
+    why: &str,
+    width: f32,
+    actions: &mut Vec<Action>,
+) {
+    let count = state.files.list.len();
     ui.add_enabled_ui(works && state.files.shown().is_some(), |ui| {
         let response = widgets::primary_button(ui, icon::SPARKLE, "Process this picture", width);
         if response.clicked() {
