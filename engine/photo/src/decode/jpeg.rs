@@ -1,5 +1,7 @@
 //! JPEG, decoded straight into the raster's memory.
 
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
+
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
@@ -51,8 +53,9 @@ pub(super) fn decode(mut input: Input<'_>, cx: &WorkContext<'_>) -> Result<Decod
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
         .jpeg_set_out_colorspace(output);
-    input.seek_to(0)?;
-    let mut decoder = JpegDecoder::new_with_options(input, options);
+    let head = std::mem::take(&mut scan.head);
+    let mut decoder =
+        JpegDecoder::new_with_options(Stream::new(head, input, scan.body_at)?, options);
     let failed = |error: zune_jpeg::errors::DecodeErrors| {
         PhotoError::damaged("the data of this JPEG are damaged").because(error.to_string())
     };
@@ -68,4 +71,69 @@ pub(super) fn decode(mut input: Input<'_>, cx: &WorkContext<'_>) -> Result<Decod
     drop(decoder);
     let raster = raster.within(cx.budget_bytes)?;
     Ok(Decoded { raster, metadata: scan.metadata, upright: false })
+}
+
+/// A header of our own and the data of the file behind it: what the decoder makes of metadata,
+/// sound or not, is of no interest and cannot fail.
+struct Stream<'a> {
+    head: Vec<u8>,
+    body: Input<'a>,
+    body_at: u64,
+    position: u64,
+}
+
+impl<'a> Stream<'a> {
+    fn new(head: Vec<u8>, mut body: Input<'a>, body_at: u64) -> Result<Self, PhotoError> {
+        body.seek_to(body_at)?;
+        Ok(Self { head, body, body_at, position: 0 })
+    }
+
+    /// What of the header is still to be read.
+    fn rest(&self) -> &[u8] {
+        usize::try_from(self.position).ok().and_then(|at| self.head.get(at..)).unwrap_or_default()
+    }
+}
+
+impl Read for Stream<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut rest = self.rest();
+        let count = if rest.is_empty() { self.body.read(buffer)? } else { rest.read(buffer)? };
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl BufRead for Stream<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.rest().is_empty() { self.body.fill_buf() } else { Ok(self.rest()) }
+    }
+
+    fn consume(&mut self, amount: usize) {
+        if self.rest().is_empty() {
+            self.body.consume(amount);
+        }
+        self.position += amount as u64;
+    }
+}
+
+impl Seek for Stream<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let head = self.head.len() as u64;
+        let target = match to {
+            SeekFrom::Start(target) => Some(target),
+            SeekFrom::Current(step) => self.position.checked_add_signed(step),
+            SeekFrom::End(step) => {
+                let length = (self.body.length + head).saturating_sub(self.body_at);
+                length.checked_add_signed(step)
+            }
+        };
+        let target = target.ok_or(io::ErrorKind::InvalidInput)?;
+        self.body.seek(SeekFrom::Start(self.body_at + target.saturating_sub(head)))?;
+        self.position = target;
+        Ok(target)
+    }
+
+    fn stream_position(&mut self) -> io::Result<u64> {
+        Ok(self.position)
+    }
 }

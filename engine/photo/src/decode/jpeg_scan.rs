@@ -1,9 +1,9 @@
 //! A walk over the marker segments of a JPEG file: size, kind, metadata, and whether it is whole.
 
-use std::io::Read;
+use std::io::{Read, Seek};
 
-use super::Input;
 use super::jpeg_entropy::{Coding, Component, Frame, Walk};
+use super::{Input, PIECE_LIMIT};
 use crate::error::PhotoError;
 use crate::metadata::{Density, DensityUnit, Metadata, exif, iptc};
 
@@ -29,6 +29,10 @@ pub(super) struct Scan {
     coding: Coding,
     /// Header of the first scan.
     first_scan: Vec<u8>,
+    /// The header with nothing in it but what decoding needs.
+    pub(super) head: Vec<u8>,
+    /// Where the data of the first scan begin.
+    pub(super) body_at: u64,
 }
 
 impl Scan {
@@ -54,6 +58,8 @@ impl Scan {
 pub(super) fn headers(input: &mut Input<'_>) -> Result<Scan, PhotoError> {
     let mut scan = Scan::default();
     let mut icc: Vec<(u8, Vec<u8>)> = Vec::new();
+    let mut taken = 0;
+    scan.head = vec![0xFF, 0xD8];
     input.pass(2)?;
     loop {
         let marker = next_marker(input)?;
@@ -64,24 +70,34 @@ pub(super) fn headers(input: &mut Input<'_>) -> Result<Scan, PhotoError> {
             return Err(PhotoError::damaged("the JPEG file holds no picture"));
         }
         let length = segment_length(input)?;
+        taken += length;
+        if taken > PIECE_LIMIT {
+            return Err(PhotoError::damaged("the header of this JPEG is far too long"));
+        }
+        let segment = input.take_bytes(length)?;
+        // Application segments other than JFIF's and Adobe's, and comments, are not for decoding.
+        if !matches!(marker, 0xE1..=0xED | 0xEF | 0xFE) {
+            scan.head.extend([0xFF, marker]);
+            scan.head.extend((length as u16 + 2).to_be_bytes());
+            scan.head.extend(&segment);
+        }
         match marker {
             0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
-                let segment = input.take_bytes(length)?;
                 if scan.frame == 0 {
                     read_frame(&mut scan, marker, &segment)?;
                 }
             }
             0xDA => {
-                scan.first_scan = input.take_bytes(length)?;
+                scan.first_scan = segment;
                 break;
             }
             0xE0 | 0xE1 | 0xE2 | 0xED => {
-                let segment = input.take_bytes(length)?;
                 read_metadata(&mut scan.metadata, &mut icc, marker, segment);
             }
-            _ => read_coding(&mut scan.coding, marker, length, input)?,
+            _ => read_coding(&mut scan.coding, marker, &segment)?,
         }
     }
+    scan.body_at = input.stream_position().map_err(PhotoError::reading)?;
     if scan.frame == 0 {
         return Err(PhotoError::damaged("the JPEG file holds no picture"));
     }
@@ -115,7 +131,8 @@ pub(super) fn verify(scan: &mut Scan, input: &mut Input<'_>) -> Result<(), Photo
             let segment = input.take_bytes(length)?;
             walk.scan(&segment, &scan.coding, input)?
         } else {
-            read_coding(&mut scan.coding, marker, length, input)?;
+            let segment = input.take_bytes(length)?;
+            read_coding(&mut scan.coding, marker, &segment)?;
             next_marker(input)?
         };
     }
@@ -134,22 +151,14 @@ fn segment_length(input: &mut Input<'_>) -> Result<u64, PhotoError> {
 }
 
 /// Takes in tables and the restart interval, and passes over everything else.
-fn read_coding(
-    coding: &mut Coding,
-    marker: u8,
-    length: u64,
-    input: &mut Input<'_>,
-) -> Result<(), PhotoError> {
-    match marker {
-        0xC4 => coding.read_tables(&input.take_bytes(length)?),
-        0xDD => {
-            let segment = input.take_bytes(length)?;
-            if let [high, low, ..] = segment.as_slice() {
-                coding.restart_interval = u32::from(u16::from_be_bytes([*high, *low]));
-            }
+fn read_coding(coding: &mut Coding, marker: u8, segment: &[u8]) -> Result<(), PhotoError> {
+    match (marker, segment) {
+        (0xC4, _) => coding.read_tables(segment),
+        (0xDD, [high, low, ..]) => {
+            coding.restart_interval = u32::from(u16::from_be_bytes([*high, *low]));
             Ok(())
         }
-        _ => input.pass(length),
+        _ => Ok(()),
     }
 }
 
