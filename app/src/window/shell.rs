@@ -499,7 +499,9 @@ impl Shell {
         let everything = limpid_engine::Rect::new(0, 0, u32::MAX, u32::MAX);
         let view = view.unwrap_or(ViewPort { visible: everything, zoom: 0.25 });
         let only_moved = !(is_other_picture || is_other_recipe || is_other_side)
-            && last.is_some_and(|last| last.zoom == view.zoom);
+            && last.is_some_and(|last| last.zoom == view.zoom)
+            // Pieces dropped to hold the memory budget are sent again for a new generation only.
+            && !self.canvas.has_forgotten();
         if last.is_some_and(|last| only_moved && last.visible == view.visible) {
             return;
         }
