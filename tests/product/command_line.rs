@@ -190,7 +190,8 @@ fn wrong_usage_ends_with_2_before_any_work() {
     files::save(&files::noisy(30, 20, 1), &place.at("a.png"));
     files::save(&files::noisy(30, 20, 1), &place.at("b.png"));
     let before = files_below(&place.at("")).len();
-    let lines: [&[&str]; 6] = [
+    let lines: [&[&str]; 7] = [
+        &["denoise", "a.png", "-o", "x.xyz"],
         &["denoise", "a.png"],
         &["denoise", "a.png", "-o", "x.png", "--strength", "2"],
         &["upscale", "a.png", "-o", "x.png", "--scale", "5"],

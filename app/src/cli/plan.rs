@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use limpid_engine::{
-    Denoise, Destination, Existing, Gps, Job, Recipe, Size, StepSettings, Strength, Upscale,
+    Denoise, Destination, Existing, Gps, Job, OutputFormat, Recipe, Size, StepSettings, Strength,
+    Upscale,
 };
 
 use super::args::{DenoiseArgs, OutputArgs, RunArgs, UpscaleArgs};
@@ -80,6 +81,7 @@ fn job(step: StepSettings, inputs: &[PathBuf], args: &OutputArgs) -> Result<Job,
                     args.output.display()
                 )));
             }
+            check_ending(input, &args.output, args.format.into())?;
             // The user named this very file.
             recipe.output.existing = Existing::Overwrite;
             Destination::File(args.output.clone())
@@ -94,6 +96,37 @@ fn job(step: StepSettings, inputs: &[PathBuf], args: &OutputArgs) -> Result<Job,
         }
     };
     Ok(Job { inputs: inputs.to_vec(), recursive: args.folders.recursive, recipe, destination })
+}
+
+/// A file's ending must be true: its format is the one asked for, or follows from the ending.
+fn check_ending(input: &Path, output: &Path, format: OutputFormat) -> Result<(), Usage> {
+    let Some(ending) = output.extension() else { return Ok(()) };
+    let ending = ending.to_string_lossy().to_lowercase();
+    let named = match ending.as_str() {
+        "png" => OutputFormat::Png,
+        "jpg" | "jpeg" | "jpe" | "jfif" => OutputFormat::Jpeg,
+        "tif" | "tiff" => OutputFormat::Tiff,
+        "webp" => OutputFormat::Webp,
+        // Formats that are only kept, not chosen.
+        _ if format == OutputFormat::Same
+            && input.extension().is_some_and(|own| own.eq_ignore_ascii_case(&ending)) =>
+        {
+            return Ok(());
+        }
+        _ => {
+            return Err(Usage(format!(
+                "a result ends in .jpg, .png, .tif or .webp, not in .{ending}: {}",
+                output.display()
+            )));
+        }
+    };
+    if format != OutputFormat::Same && format != named {
+        return Err(Usage(format!(
+            "the ending .{ending} and --format say different things: {}",
+            output.display()
+        )));
+    }
+    Ok(())
 }
 
 /// Whether OUT is a folder, or is written like one: "results/".
@@ -130,7 +163,6 @@ mod tests {
     use super::*;
     use crate::cli::args::{Cli, Command};
     use clap::Parser;
-    use limpid_engine::OutputFormat;
 
     fn plan(line: &[&str]) -> Result<Job, Usage> {
         match Cli::try_parse_from([&["limpid"], line].concat()).unwrap().command {
@@ -179,6 +211,23 @@ mod tests {
         assert!(same.to_string().contains("replace the original"), "{same}");
         let file = plan(&["denoise", &at("a.jpg"), &at("x.jpg"), "-o", &at("b.jpg")]).unwrap_err();
         assert!(file.to_string().contains("this is a file"), "{file}");
+    }
+
+    #[test]
+    fn an_ending_that_would_lie_is_refused() {
+        for (input, out, format, is_fine) in [
+            ("a.jpg", "b.png", "same", true),
+            ("a.jpg", "b.TIFF", "tiff", true),
+            ("a.jpg", "b", "webp", true),
+            ("a.bmp", "b.BMP", "same", true),
+            ("a.jpg", "b.png", "jpeg", false),
+            ("a.jpg", "b.bmp", "same", false),
+            ("a.bmp", "b.bmp", "png", false),
+            ("a.jpg", "b.avif", "same", false),
+        ] {
+            let job = plan(&["denoise", input, "-o", out, "--format", format]);
+            assert_eq!(job.is_ok(), is_fine, "{input} to {out} as {format}: {job:?}");
+        }
     }
 
     #[test]
