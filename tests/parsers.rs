@@ -7,8 +7,6 @@
 #[path = "../fuzz/entries.rs"]
 mod entries;
 
-use std::path::Path;
-
 use limpid_engine::{Denoise, Recipe, StepSettings, Upscale};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence};
@@ -95,14 +93,14 @@ fn the_recipe_reader() {
     stands(
         entries::recipe,
         &[written, b"version = 1\n[[steps]]\nkind = \"denoise\"\nstrength = 0.3\n".to_vec()],
-        400,
+        2000,
     );
 }
 
 #[test]
 fn the_packs_reader() {
-    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/packs.toml");
-    stands(entries::packs, &[std::fs::read(table).unwrap()], 300);
+    let table = include_bytes!("../models/packs.toml");
+    stands(entries::packs, &[table.to_vec()], 1000);
 }
 
 /// A container as safetensors lays it out: a length, a header in JSON, numbers.
@@ -127,7 +125,7 @@ fn the_weights_reader() {
         container("{}", 0),
         long,
     ];
-    stands(entries::weights, &corpus, 300);
+    stands(entries::weights, &corpus, 1000);
 }
 
 #[test]
@@ -161,7 +159,7 @@ fn the_queue_reader() {
     };
     let contents = limpid_engine::journal::read(&journal);
     assert_eq!((contents.jobs, contents.files, contents.damaged_lines), (1, 2, 0));
-    stands(entries::queue, &[journal, b"0000000000000000 {}\n".to_vec()], 400);
+    stands(entries::queue, &[journal, b"0000000000000000 {}\n".to_vec()], 2000);
 }
 
 /// A little EXIF block: orientation, and a GPS directory that holds one entry.
@@ -190,7 +188,7 @@ fn the_exif_editor() {
     // A directory that names itself as the next one.
     let mut looped = block.clone();
     looped[34..38].copy_from_slice(&8_u32.to_le_bytes());
-    stands(entries::exif, &[block, looped, b"MM\0*\0\0\0\x08\0\0".to_vec()], 600);
+    stands(entries::exif, &[block, looped, b"MM\0*\0\0\0\x08\0\0".to_vec()], 3000);
 }
 
 #[test]
@@ -201,7 +199,7 @@ fn the_xmp_editor() {
  xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:exif="http://ns.adobe.com/exif/1.0/"
  tiff:Orientation="6" exif:PixelXDimension="40"><exif:GPSLatitude>48,12.0N</exif:GPSLatitude>
 </rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>"#;
-    stands(entries::xmp, &[packet.to_vec()], 600);
+    stands(entries::xmp, &[packet.to_vec()], 3000);
 }
 
 #[test]
@@ -220,5 +218,5 @@ fn the_picture_readers() {
         picture.write_to(&mut bytes, format).unwrap();
         bytes.into_inner()
     });
-    stands(entries::picture, &corpus, 300);
+    stands(entries::picture, &corpus, 1000);
 }

@@ -66,11 +66,15 @@ fn kill_three_times_and_finish(extra: &[&str]) {
 
     let mut before: BTreeMap<PathBuf, (u64, SystemTime)> = BTreeMap::new();
     for quarter in 1..=3 {
-        let child = place.start(&line);
-        let reached = wait_until(LIMIT, || written(&out).len() >= good * quarter / 4);
-        signal(&child, "KILL");
+        let mut child = place.start(&line);
+        let mut is_reached = false;
+        wait_until(LIMIT, || {
+            is_reached = written(&out).len() >= good * quarter / 4;
+            is_reached || child.try_wait().unwrap().is_some()
+        });
+        child.kill().unwrap();
         let killed = end_of(child, LIMIT);
-        assert!(reached, "the work does not go on: {}", killed.stderr);
+        assert!(is_reached, "the work does not go on: {}", killed.stderr);
         assert_eq!(killed.code, None, "it ended before it could be killed: {}", killed.stderr);
         let now = written(&out);
         for (path, stamp) in &before {
@@ -145,8 +149,10 @@ fn a_cancelled_batch_goes_on_too() {
     mixed_files(&place.folder("in"), 20);
     let line = ["denoise", "in", "-o", "out", "--overwrite", "--sigma", "12"];
     let out = place.at("out");
-    let child = place.start(line);
-    assert!(wait_until(LIMIT, || written(&out).len() >= 4));
+    let mut child = place.start(line);
+    let has_ended = |child: &mut std::process::Child| child.try_wait().unwrap().is_some();
+    wait_until(LIMIT, || written(&out).len() >= 4 || has_ended(&mut child));
+    assert!(!has_ended(&mut child), "it ended before it could be cancelled");
     signal(&child, "INT");
     let cancelled = end_of(child, LIMIT);
     let before = written(&out);
