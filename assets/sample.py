@@ -134,8 +134,8 @@ def mug_print():
     draw.rectangle((0, 66, 900, 74), fill=(34, 94, 120))
     draw.rectangle((0, 372, 900, 402), fill=(34, 94, 120))
     for x in range(0, 900, 450):
-        draw.text((x + 98, 136), "limpid", font=font(94), fill=(28, 72, 98))
-        draw.text((x + 112, 262), "clear as water", font=font(34), fill=(150, 72, 52))
+        draw.text((x + 66, 130), "limpid", font=font(120), fill=(28, 72, 98))
+        draw.text((x + 72, 270), "clear as water", font=font(46), fill=(150, 72, 52))
     return linear(image)
 
 
@@ -216,7 +216,7 @@ class Tube:
         r = np.sqrt(local[..., 0] ** 2 + local[..., 2] ** 2)
         inside = r < self.radius * 0.985
         angle = np.arctan2(local[..., 0], local[..., 2]) / (2 * np.pi) + 0.5
-        colour = sample_texture(MUG, (angle * 1.0 + 0.27) % 1.0, 1 - local[..., 1] / self.height)
+        colour = sample_texture(MUG, (angle * 1.0 + 0.235) % 1.0, 1 - local[..., 1] / self.height)
         coffee = np.array([0.035, 0.016, 0.008], np.float32)
         colour = np.where(inside[..., None], coffee, colour)
         side = np.stack([local[..., 0], np.zeros_like(r), local[..., 2]], -1)
