@@ -221,7 +221,7 @@ fn the_same_file_gives_the_same_result_on_one_thread_or_many() {
 #[test]
 fn json_tells_every_event_of_a_batch() {
     let place = Place::new();
-    files::save(&files::noisy(60, 40, 1), &place.at("a.png"));
+    files::save(&files::noisy(700, 500, 1), &place.at("a.png"));
     std::fs::write(place.at("b.png"), "").unwrap();
     let ran = place.run(["denoise", "a.png", "b.png", "-o", "out", "--json"]).ended_with(1);
     let lines = ran.json();
