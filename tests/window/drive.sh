@@ -54,17 +54,19 @@ xdotool key l n; sleep 4
 shot 4-noise
 xdotool key n; sleep 1
 # The strength slider: a slow drag, so that previews start and are dropped meanwhile.
-xdotool mousemove 1400 222 mousedown 1
-for x in $(seq 1400 4 1460); do xdotool mousemove "$x" 222; sleep 0.05; done
+xdotool mousemove 1414 209 mousedown 1
+for x in $(seq 1414 2 1446); do xdotool mousemove "$x" 209; sleep 0.05; done
 xdotool mouseup 1; sleep 3
 shot 5-strength
 xdotool key ctrl+z; sleep 1
 
 started=$(date +%s%N)
-xdotool key ctrl+shift+Return; sleep 2
+xdotool key ctrl+shift+Return; sleep 0.7
+# Held, so that the third row still waits when its cancel button is pressed.
+xdotool key ctrl+p; sleep 1
 shot 6-queue
-# The cancel button of the row in the middle of the queue.
-xdotool mousemove 1262 940 click 1; sleep 1
+xdotool mousemove 1561 936 click 1; sleep 0.5
+xdotool key ctrl+p
 for _ in $(seq 600); do
     [ "$(count)" -ge 9 ] && break
     kill -0 $app 2>/dev/null || { bad "the program ended"; break; }

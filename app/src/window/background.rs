@@ -271,9 +271,9 @@ pub(crate) fn paths_in(text: &str) -> Vec<PathBuf> {
     text.lines()
         .map(|line| line.trim().trim_matches(['"', '\'']))
         .filter(|line| !line.is_empty())
-        .filter_map(|line| match line.strip_prefix("file://") {
-            Some(address) => Some(percent_decoded(address)),
-            None => Some(expand_home(line)),
+        .map(|line| match line.strip_prefix("file://") {
+            Some(address) => percent_decoded(address),
+            None => expand_home(line),
         })
         .filter(|path| path.is_absolute() && path.exists())
         .collect()

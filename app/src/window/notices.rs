@@ -12,7 +12,11 @@ pub(crate) struct Notices(Toasts);
 
 impl Default for Notices {
     fn default() -> Self {
-        Self(Toasts::default().with_anchor(Anchor::BottomRight).with_margin(egui::vec2(14.0, 50.0)))
+        Self(
+            Toasts::default()
+                .with_anchor(Anchor::BottomRight)
+                .with_margin(egui::vec2(theme::RECIPE_WIDTH + 14.0, 76.0)),
+        )
     }
 }
 
