@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes a trained network as `weights.safetensors` (half precision) and its `card.toml`.
 
-The figures on the card come from `eval.json` in the same folder, which Limpid itself writes
-(`cargo run --release -p limpid-photo --example evaluate`): run that, then run this again.
+The figures on the card come from `eval.json` in the same folder, measured through the program by
+tests/score/: put them there, then run this again.
 """
 import argparse
 import json
@@ -39,7 +39,8 @@ def main():
     quality = json.loads(evaluation.read_text())["quality"] if evaluation.exists() else []
     limits = {
         "denoise": ["Trained for a little over an hour on one processor core: a first model, below the best denoisers.",
-                    "Heavy blotchy noise of small phone sensors is only partly removed."],
+                    "Heavy blotchy noise of small phone sensors is only partly removed.",
+                    "White noise that went through strong JPEG compression was not in the training and is hardly removed."],
         "upscale": ["Trained on clean pictures reduced by bicubic resampling: noise and JPEG blocks are enlarged with the rest, so denoise first.",
                     "Invents no detail: fine texture stays soft."],
     }[args.task]
