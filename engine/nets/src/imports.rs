@@ -80,13 +80,14 @@ pub(crate) fn import(
         Ok((Weights::read(&bytes)?, written))
     };
     let (weights, written) = read().map_err(|error| error.at(path))?;
-    let graph = weights.architecture().graph()?;
+    let architecture = weights.architecture()?;
+    let graph = architecture.graph()?;
 
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let text = written.unwrap_or_else(|| CardText {
         name: stem.to_string(),
         title: stem.to_string(),
-        task: weights.architecture().task(),
+        task: architecture.task(),
         summary: "A model you imported; nothing has been measured on it.".to_owned(),
         source: "a file on this computer".to_owned(),
         license: "unknown".to_owned(),
@@ -95,13 +96,9 @@ pub(crate) fn import(
         limits: Vec::new(),
     });
     let name = free_name(&text.name, &taken);
-    let mut card = CardText {
-        name,
-        task: weights.architecture().task(),
-        parameters: graph.parameters(),
-        ..text
-    }
-    .of_import(bytes.len() as u64, sha256(&bytes));
+    let mut card =
+        CardText { name, task: architecture.task(), parameters: graph.parameters(), ..text }
+            .of_import(bytes.len() as u64, sha256(&bytes));
     card.title = card.title.chars().filter(|c| !c.is_control()).take(80).collect();
 
     let written = toml::to_string(&card)

@@ -8,6 +8,7 @@ mod candle;
 mod card;
 mod convert;
 mod cpu;
+mod described;
 mod device;
 mod error;
 pub mod graph;
@@ -33,6 +34,7 @@ mod testing;
 
 pub use architecture::Architecture;
 pub use card::{CardText, ModelCard, Origin, Task};
+pub use described::Described;
 pub use device::Device;
 pub use error::{LoadError, LoadErrorKind, NetError};
 pub use library::{Library, LibraryConfig};

@@ -50,7 +50,7 @@ impl Network {
         device: &Device,
         buffers: Arc<Buffers>,
     ) -> Result<Self, LoadError> {
-        let graph = weights.architecture().graph()?;
+        let graph = weights.architecture()?.graph()?;
         let executor = match device {
             Device::Cpu => {
                 let plan = Plan::new(&graph, weights)?;

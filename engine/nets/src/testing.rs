@@ -46,7 +46,7 @@ pub(crate) fn random_container(architecture: Architecture, seed: u64) -> Vec<u8>
 
 /// Random weights for a description of no named architecture.
 pub(crate) fn random_weights(graph: &Graph, seed: u64) -> Weights {
-    Weights::of_test(random_tensors(graph, seed).collect())
+    Weights::for_graph(graph, random_tensors(graph, seed).collect()).unwrap()
 }
 
 fn random_tensors(graph: &Graph, seed: u64) -> impl Iterator<Item = (String, Tensor)> {

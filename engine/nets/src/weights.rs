@@ -33,7 +33,8 @@ pub struct Tensor {
 /// A network's tensors by name, exactly those its description asks for.
 #[derive(Clone, Debug)]
 pub struct Weights {
-    architecture: Architecture,
+    /// None for a description of one's own.
+    architecture: Option<Architecture>,
     tensors: HashMap<String, Tensor>,
 }
 
@@ -92,7 +93,7 @@ impl Weights {
                     .escape_default()
             )));
         }
-        Ok(Self { architecture, tensors })
+        Ok(Self { architecture: Some(architecture), tensors })
     }
 
     /// Weights made by `values(name, shape)`, for measurements and tests without a file.
@@ -111,19 +112,35 @@ impl Weights {
             }
             tensors.insert(name, Tensor { shape, data });
         }
-        Ok(Self { architecture, tensors })
+        Ok(Self { architecture: Some(architecture), tensors })
     }
 
     /// Tensors for a description that is no [`Architecture`].
-    #[cfg(test)]
-    pub(crate) fn of_test(tensors: HashMap<String, Tensor>) -> Self {
-        Self { architecture: crate::testing::DN_RESNET, tensors }
+    ///
+    /// # Errors
+    /// A tensor that `graph` asks for is missing, or has another shape.
+    pub(crate) fn for_graph(
+        graph: &Graph,
+        tensors: HashMap<String, Tensor>,
+    ) -> Result<Self, LoadError> {
+        for (name, shape) in expected(graph) {
+            let fits = tensors.get(&name).is_some_and(|tensor| {
+                tensor.shape == shape && tensor.data.len() == shape.iter().product::<usize>()
+            });
+            if !fits {
+                return Err(LoadError::damaged(format!("no tensor {name} of shape {shape:?}")));
+            }
+        }
+        Ok(Self { architecture: None, tensors })
     }
 
     /// Which network these are for.
-    #[must_use]
-    pub fn architecture(&self) -> Architecture {
+    ///
+    /// # Errors
+    /// They are for a description of one's own.
+    pub fn architecture(&self) -> Result<Architecture, LoadError> {
         self.architecture
+            .ok_or_else(|| LoadError::unsupported("these weights are for no known network"))
     }
 
     /// Kernel `[out, in, k, k]` of the convolution called `name`.
@@ -283,7 +300,7 @@ mod tests {
     fn a_container_is_read_back_as_written() {
         let bytes = testing::random_container(DN_RESNET, 7);
         let weights = Weights::read(&bytes).unwrap();
-        assert_eq!(weights.architecture(), DN_RESNET);
+        assert_eq!(weights.architecture().unwrap(), DN_RESNET);
         assert_eq!(weights.kernel("head").unwrap().shape, [8, 12, 3, 3]);
         assert_eq!(weights.bias("tail").unwrap().data.len(), 12);
         assert_eq!(bytes, testing::random_container(DN_RESNET, 7), "writing is deterministic");
