@@ -15,6 +15,8 @@ from typing import Callable
 import numpy as np
 
 WARM_UPS = 2
+#: One run. What it reads is in its attribute `feeds`; with `live` in the job the picture there may
+#: be written anew between runs, which whole_child.py does.
 Run = Callable[[], np.ndarray]
 
 
@@ -26,7 +28,10 @@ def peak_mb() -> float:
 
 def inputs(job: dict) -> dict[str, np.ndarray]:
     """The picture `[1, C, H, W]`, and the noise map where the network has one."""
-    picture = np.fromfile(job["input"], np.float32).reshape(1, *job["shape"])
+    if job["input"]:
+        picture = np.fromfile(job["input"], np.float32).reshape(1, *job["shape"])
+    else:
+        picture = np.zeros((1, *job["shape"]), np.float32)
     found = {"in": picture}
     if job["sigma_factor"]:
         height, width = (side // job["sigma_factor"] for side in job["shape"][1:])
@@ -60,6 +65,7 @@ def onnxruntime(job: dict) -> Run:
         session.run_with_iobinding(binding)
         return result.numpy()
 
+    run.feeds = feeds
     return run
 
 
@@ -79,12 +85,13 @@ def openvino(job: dict) -> Run:
     }
     request = core.compile_model(model, "CPU", settings).create_infer_request()
     for name, values in feeds.items():
-        request.set_tensor(name, ov.Tensor(values))
+        request.set_tensor(name, ov.Tensor(values, shared_memory=True))
 
     def run() -> np.ndarray:
         request.infer()
         return request.get_output_tensor().data
 
+    run.feeds = feeds  # it reads their memory, so they must live
     return run
 
 
@@ -100,17 +107,20 @@ def ncnn(job: dict) -> Run:
     model = pathlib.Path(job["model"])
     if net.load_param(str(model)) or net.load_model(str(model.with_suffix(".bin"))):
         raise RuntimeError("ncnn does not read its files")
-    feeds = {name: runtime.Mat(values[0]).clone() for name, values in inputs(job).items()}
+    feeds = inputs(job)
+    kept = {name: runtime.Mat(values[0]).clone() for name, values in feeds.items()}
 
     def run() -> np.ndarray:
         extractor = net.create_extractor()
-        for name, values in feeds.items():
-            extractor.input(name, values)
+        for name, values in kept.items():
+            fresh = job.get("live") and name == "in"
+            extractor.input(name, runtime.Mat(feeds[name][0]).clone() if fresh else values)
         status, result = extractor.extract("out")
         if status:
             raise RuntimeError(f"ncnn's extract says {status}")
         return np.array(result, copy=False)
 
+    run.feeds = feeds
     return run
 
 

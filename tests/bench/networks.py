@@ -117,6 +117,14 @@ class Net:
             for layer in self.convs()
         )
 
+    def radius(self) -> int:
+        """How far from a pixel its result can look, in input pixels."""
+        sides, reach = self.pixels(), {"in": 0.0}
+        for layer in self.layers:
+            own = (layer.kernel // 2) / sides[layer.name]
+            reach[layer.name] = max(reach[name] for name in layer.inputs) + own
+        return int(np.ceil(reach[self.layers[-1].name]))
+
     def scale(self) -> int:
         """How many times wider the result is than the input."""
         return round(self.pixels()[self.layers[-1].name])

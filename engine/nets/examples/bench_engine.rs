@@ -43,7 +43,7 @@ fn serve() -> Result<()> {
     let sigma: f32 = sigma.parse()?;
     let bytes = std::fs::read(weights)?;
     let network = match precision.as_str() {
-        "fp32" => Runner::fp32(&bytes, layers)?,
+        "fp32" => Runner::fp32(bytes, layers)?,
         // A quantised executor joins here.
         other => return Err(format!("limpid has no {other} yet").into()),
     };
@@ -84,9 +84,9 @@ enum Runner {
 }
 
 impl Runner {
-    fn fp32(bytes: &[u8], layers: &str) -> Result<Self> {
+    fn fp32(bytes: Vec<u8>, layers: &str) -> Result<Self> {
         if layers == "-" {
-            let weights = Weights::read(bytes)?;
+            let weights = Weights::read(&bytes)?;
             let text = CardText {
                 name: "bench".to_owned(),
                 title: "bench".to_owned(),
@@ -102,7 +102,9 @@ impl Runner {
             return Ok(Self::Shipped(Box::new(network)));
         }
         let description: Description = serde_json::from_slice(&std::fs::read(layers)?)?;
-        let network = Described::new(&description.graph()?, tensors(bytes)?)?;
+        let tensors = tensors(&bytes)?;
+        drop(bytes); // the peak counts
+        let network = Described::new(&description.graph()?, tensors)?;
         Ok(Self::Described(Box::new(network)))
     }
 
