@@ -18,6 +18,8 @@ import numpy as np
 PAUSE_SECS = 0.25
 #: Loading and warming up, and one run, take at most this long.
 PATIENCE_SECS = 900
+#: An int8 result with less signal than this is of no use; a slower one with more is preferred.
+LEAST_SNR_DB = 15
 #: Largest difference between fp32 engines, as a part of the largest value.
 TOLERANCE = 1e-3
 
@@ -179,10 +181,15 @@ def fastest_variants(rows: list[dict]) -> list[dict]:
         kept.setdefault((row["engine"], row["precision"]), []).append(row)
     best = []
     for group in kept.values():
-        group.sort(key=lambda row: float("inf") if row["ms"] is None else row["ms"])
+        group.sort(key=lambda row: (
+            row["ms"] is None, row.get("snr_db", LEAST_SNR_DB) < LEAST_SNR_DB, row["ms"] or 0
+        ))  # fmt: skip
         row = group[0]
         if len(group) > 1:
-            row["other_variants"] = {x.get("variant", ""): x["ms"] or x["error"] for x in group[1:]}
+            row["other_variants"] = {
+                x.get("variant", ""): {key: x[key] for key in ("ms", "snr_db", "error") if key in x}
+                for x in group[1:]
+            }
         best.append(row)
     return best
 

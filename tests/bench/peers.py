@@ -113,9 +113,11 @@ def contenders(net: Net, folder: pathlib.Path, shape: list[int], threads: int, a
 
     found = [ours("fp32"), ours("int8")]
     found.append(theirs("onnxruntime", "fp32", "fp32.onnx"))
-    found.append(theirs("onnxruntime", "int8", "qdq.onnx"))
+    found.append(theirs("onnxruntime", "int8", "qdq.onnx", "all layers"))
+    found.append(theirs("onnxruntime", "int8", "qdq-conv.onnx", "convolutions"))
     found.append(theirs("openvino", "fp32", "fp32.onnx"))
-    found.append(theirs("openvino", "int8", "qdq.onnx", "onnxruntime's file"))
+    found.append(theirs("openvino", "int8", "qdq.onnx", "onnxruntime's file, all layers"))
+    found.append(theirs("openvino", "int8", "qdq-conv.onnx", "onnxruntime's file, convolutions"))
     found.append(theirs("openvino", "int8", "nncf.xml", "nncf's file"))
     if args.bf16:
         found.append(theirs("openvino", "bf16", "fp32.onnx", hint="bf16"))

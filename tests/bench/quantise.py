@@ -1,6 +1,7 @@
 """int8 forms of a network: activations u8, weights s8 for each channel, calibrated.
 
-`fp32.onnx` becomes `qdq.onnx` by onnxruntime's own tool and `nncf.xml` by OpenVINO's (nncf). A tool
+`fp32.onnx` becomes `qdq.onnx` (`qdq-conv.onnx`: convolutions alone) by onnxruntime's own tool and
+`nncf.xml` by OpenVINO's (nncf). A tool
 that fails leaves its words in `NAME.error`, which become the row.
 """
 from __future__ import annotations
@@ -27,7 +28,7 @@ def samples(net: Net, picture: Callable[[int, int, int], np.ndarray]) -> list[di
     return found
 
 
-def qdq(folder: pathlib.Path, feeds: list[dict]) -> None:
+def qdq(folder: pathlib.Path, feeds: list[dict], file: str = "qdq.onnx", **more) -> None:
     from onnxruntime import quantization as tool
 
     class Reader(tool.CalibrationDataReader):
@@ -38,10 +39,15 @@ def qdq(folder: pathlib.Path, feeds: list[dict]) -> None:
             return next(self.left, None)
 
     tool.quantize_static(
-        str(folder / "fp32.onnx"), str(folder / "qdq.onnx"), Reader(),
+        str(folder / "fp32.onnx"), str(folder / file), Reader(),
         quant_format=tool.QuantFormat.QDQ, activation_type=tool.QuantType.QUInt8,
-        weight_type=tool.QuantType.QInt8, per_channel=True,
+        weight_type=tool.QuantType.QInt8, per_channel=True, **more,
     )  # fmt: skip
+
+
+def qdq_convolutions(folder: pathlib.Path, feeds: list[dict]) -> None:
+    """Sums, products and sigmoids between the convolutions stay fp32."""
+    qdq(folder, feeds, "qdq-conv.onnx", op_types_to_quantize=["Conv"])
 
 
 def native(folder: pathlib.Path, feeds: list[dict]) -> None:
@@ -53,7 +59,7 @@ def native(folder: pathlib.Path, feeds: list[dict]) -> None:
     ov.save_model(made, folder / "nncf.xml", compress_to_fp16=False)
 
 
-TOOLS = {"qdq.onnx": qdq, "nncf.xml": native}
+TOOLS = {"qdq.onnx": qdq, "qdq-conv.onnx": qdq_convolutions, "nncf.xml": native}
 
 
 def error_of(folder: pathlib.Path, file: str) -> str:

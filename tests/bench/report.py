@@ -38,6 +38,7 @@ def note(row: dict) -> str:
     parts = [row["variant"]] if row.get("variant") else []
     parts += [f"differs {row['difference']:g}"] if "difference" in row else []
     parts += [f"SNR {row['snr_db']} dB"] if "snr_db" in row else []
+    parts += [f"{row['psnr_db']} dB from ours"] if "psnr_db" in row else []
     parts += [f"tile {row['tile']}"] if "tile" in row else []
     return ", ".join(parts)
 

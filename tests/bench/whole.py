@@ -1,7 +1,7 @@
 """Whole programs on a 12 megapixel photo: `limpid` against a Python program for each peer.
 
-Both read a JPEG, run the network over all of it, and write a JPEG. A peer works in tiles of the
-size that is fastest for it, of several that are tried first.
+Both read a JPEG, run the network over all of it, and write a JPEG. A peer works in equal tiles of
+the size that is fastest for it, of several that are tried first.
 """
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import numpy as np
 import emit
 import report
 from driver import PAUSE_SECS
-from networks import NETS, ROOT, SIGMA, Net
+from networks import NETS, ROOT, SIGMA
 
 WORK = ROOT / "target" / "peers" / "whole"
 HERE = pathlib.Path(__file__).parent
@@ -63,17 +63,29 @@ def run(command: list[str]) -> dict:
     return found
 
 
-def best_tile(job: dict, net: Net, most: int) -> tuple[int, dict]:
-    """The tile with the least time for each pixel it yields, and what each took."""
-    took, halo = {}, job["halo"]
-    for tile in (x for x in TILES if 2 * halo < x <= most):
+def even_side(length: int, side: int, halo: int) -> tuple[int, int]:
+    """A tile's side close to `side` that cuts `length` into equal parts, and how many there are."""
+    if side >= length:
+        return length, 1
+    count = -(-(length - 2 * halo) // (side - 2 * halo))
+    even = -(-(length - 2 * halo) // count) + 2 * halo
+    return min(even + -even % 8, length), count
+
+
+def best_tile(job: dict, size: tuple[int, int]) -> list[int]:
+    """The shape of the tiles that take the least time for the whole photo."""
+    took: dict[tuple[int, int], float] = {}
+    for side in (x for x in TILES if x > 3 * job["halo"]):
+        (width, across), (height, down) = (even_side(x, side, job["halo"]) for x in size)
+        if (height, width) in took:
+            continue
         words = [sys.executable, str(HERE / "whole_child.py")]
-        words += [json.dumps(job | {"tile": tile, "shape": [3, tile, tile], "probe": True})]
+        words += [json.dumps(job | {"shape": [3, height, width], "probe": True})]
         done = subprocess.run(words, capture_output=True, text=True)
         for line in done.stdout.splitlines():
             if line.startswith("probe "):
-                took[tile] = float(line.split()[1]) / (tile - 2 * halo) ** 2
-    return (min(took, key=took.get), took) if took else (min(256, most), took)
+                took[height, width] = float(line.split()[1]) * across * down
+    return [3, *(min(took, key=took.get) if took else (256, 256))]
 
 
 def measure(args: argparse.Namespace) -> list[dict]:
@@ -104,8 +116,7 @@ def measure_one(name: str, threads: int, args: argparse.Namespace) -> list[dict]
             "halo": net.radius() + net.radius() % 2, "scale": net.scale(), "photo": str(source),
             "result": str(WORK / f"{engine}.jpg"), "quality": QUALITY, "subsampling": 0,
         }  # fmt: skip
-        tile, _ = best_tile(job, net, min(size))
-        jobs[engine] = job | {"tile": tile, "shape": [3, tile, tile]}
+        jobs[engine] = job | {"shape": best_tile(job, size)}
     times: dict[str, list[float]] = {engine: [] for engine in jobs}
     peaks: dict[str, float] = {}
     errors: dict[str, str] = {}
@@ -124,8 +135,8 @@ def measure_one(name: str, threads: int, args: argparse.Namespace) -> list[dict]
     for engine, job in jobs.items():
         row = {"net": f"whole-{name}", "size": f"{size[0]}x{size[1]}", "threads": threads}
         row |= {"engine": engine, "precision": "fp32", "ms": None, "gflops": None, "peak_mb": None}
-        if "tile" in job:
-            row["tile"] = job["tile"]
+        if "shape" in job:
+            row["tile"] = f"{job['shape'][2]}x{job['shape'][1]}"
         if engine in errors:
             row["error"] = errors[engine]
         else:

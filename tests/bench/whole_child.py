@@ -32,15 +32,15 @@ def starts(length: int, tile: int, halo: int) -> Iterator[tuple[int, int, int]]:
 def process(job: dict) -> None:
     with Image.open(job["photo"]) as file:
         photo = np.asarray(file.convert("RGB"))
-    tile, halo, scale = job["tile"], job["halo"], job["scale"]
+    (_, rows_high, columns_wide), halo, scale = job["shape"], job["halo"], job["scale"]
     height, width = photo.shape[:2]
     run = ENGINES[job["engine"]](job)
     result = np.empty((height * scale, width * scale, 3), np.uint8)
-    for top, y0, y1 in starts(height, tile, halo):
-        for left, x0, x1 in starts(width, tile, halo):
-            piece = photo[top : top + tile, left : left + tile]
+    for top, y0, y1 in starts(height, rows_high, halo):
+        for left, x0, x1 in starts(width, columns_wide, halo):
+            piece = photo[top : top + rows_high, left : left + columns_wide]
             np.multiply(piece.transpose(2, 0, 1), np.float32(1 / 255), out=run.feeds["in"][0])
-            found = np.asarray(run()).reshape(3, tile * scale, tile * scale)
+            found = np.asarray(run()).reshape(3, rows_high * scale, columns_wide * scale)
             rows = slice((y0 - top) * scale, (y1 - top) * scale)
             columns = slice((x0 - left) * scale, (x1 - left) * scale)
             inner = found[:, rows, columns] * np.float32(255) + np.float32(0.5)
