@@ -67,6 +67,7 @@ mod norm;
 mod planes;
 mod pool;
 mod pooling;
+mod quantized;
 mod resize;
 mod shuffle;
 mod simd;
@@ -81,6 +82,10 @@ pub use norm::GroupNorm;
 pub use planes::{Planes, ShapeError};
 pub use pool::Pool;
 pub use pooling::{Pooling, Windows, pool};
+pub use quantized::{
+    DotProduct, Quantization, QuantizedActivation, QuantizedConv2d, QuantizedEpilogue,
+    QuantizedFeature, QuantizedResidual, QuantizedWeights,
+};
 pub use resize::{Alignment, Filter, Resize};
 pub use shuffle::{pixel_shuffle, pixel_unshuffle, upsample_nearest};
 pub use simd::Isa;

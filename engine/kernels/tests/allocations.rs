@@ -6,7 +6,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use limpid_kernels::{
-    Activation, Cancel, Conv2d, ConvSpec, Epilogue, Feature, Pool, RunContext, pixel_shuffle,
+    Activation, Cancel, Conv2d, ConvSpec, Epilogue, Feature, Pool, Quantization, QuantizedConv2d,
+    QuantizedEpilogue, QuantizedFeature, QuantizedWeights, RunContext, pixel_shuffle,
 };
 
 struct Counting;
@@ -50,6 +51,12 @@ fn a_warm_run_allocates_nothing() {
     let mut features = vec![Feature::zeros(3, 61, 83)];
     features.resize(layers.len() + 1, Feature::new());
     let mut picture = Feature::new();
+    let steps = Quantization::default();
+    let spec = ConvSpec::same(64, 64, 3);
+    let weights = QuantizedWeights { values: &[1; 64 * 64 * 9], scales: &[1.0; 64], bias: None };
+    let quantized = QuantizedConv2d::new(&spec, &weights, steps, steps).unwrap();
+    let [mut bytes, mut out] = [QuantizedFeature::new(), QuantizedFeature::new()];
+    let mut floats = Feature::new();
     // inside the pool, as a whole network runs: entering it from outside may allocate
     let mut run = || {
         let cx = RunContext { pool: &pool, cancel: &cancel };
@@ -59,6 +66,10 @@ fn a_warm_run_allocates_nothing() {
             layer.run(&done[i], &mut rest[0], &epilogue, &cx).unwrap();
         }
         pixel_shuffle(&features[layers.len()], 2, &mut picture, &cx).unwrap();
+        bytes.quantize(&features[1], steps, &cx).unwrap();
+        quantized.run(&bytes, &mut out, &QuantizedEpilogue::residual(&bytes), &cx).unwrap();
+        quantized.run_to_float(&out, &mut floats, &QuantizedEpilogue::none(), &cx).unwrap();
+        out.dequantize(&mut floats, &cx).unwrap();
     };
     // a worker that comes late grows its scratch then; a run that allocates by itself always does
     let quiet = pool.install(|| {

@@ -117,7 +117,7 @@ impl ConvSpec {
         }
     }
 
-    pub(super) fn check(&self, weights: usize, biases: Option<usize>) -> Result<(), ShapeError> {
+    pub(crate) fn check(&self, weights: usize, biases: Option<usize>) -> Result<(), ShapeError> {
         let no_zero = [self.in_channels, self.out_channels, self.groups]
             .into_iter()
             .chain(self.kernel.into_iter().chain(self.stride).chain(self.dilation))

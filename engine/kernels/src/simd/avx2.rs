@@ -6,7 +6,7 @@ use super::{Simd, Task};
 use crate::gemm::{Micro, micro};
 
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2(__m256);
+pub(crate) struct Avx2(pub(crate) __m256);
 
 /// # Safety
 /// The processor has AVX2 and FMA; whatever the task demands.

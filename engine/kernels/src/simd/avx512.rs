@@ -6,7 +6,7 @@ use super::{Simd, Task};
 use crate::gemm::{Micro, micro};
 
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512(__m512);
+pub(crate) struct Avx512(pub(crate) __m512);
 
 /// # Safety
 /// The processor has AVX-512F and VL; whatever the task demands.

@@ -1,12 +1,12 @@
 //! One kernel source for all instruction sets: the vector type, and the one place that chooses it.
 
 #[cfg(target_arch = "x86_64")]
-mod avx2;
+pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
-mod avx512;
+pub(crate) mod avx512;
 #[cfg(target_arch = "aarch64")]
-mod neon;
-mod portable;
+pub(crate) mod neon;
+pub(crate) mod portable;
 
 use std::sync::OnceLock;
 

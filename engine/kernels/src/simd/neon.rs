@@ -6,7 +6,7 @@ use super::{Simd, Task};
 use crate::gemm::{Micro, micro};
 
 #[derive(Clone, Copy)]
-pub(crate) struct Neon(float32x4_t);
+pub(crate) struct Neon(pub(crate) float32x4_t);
 
 /// # Safety
 /// Whatever the task demands; every 64-bit ARM processor has NEON.

@@ -4,7 +4,7 @@ use super::Simd;
 use crate::gemm::{Micro, micro};
 
 #[derive(Clone, Copy)]
-pub(crate) struct Portable([f32; 4]);
+pub(crate) struct Portable(pub(crate) [f32; 4]);
 
 impl Portable {
     #[inline(always)]
