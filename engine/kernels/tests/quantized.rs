@@ -117,10 +117,9 @@ impl Case {
                                 continue;
                             }
                             let pixel = &input.data()[(sy * input.width() + sx) * stride..];
-                            for i in 0..spec.in_channels {
+                            for (i, x) in pixel[..spec.in_channels].iter().enumerate() {
                                 let at = ((o * spec.in_channels + i) * kh + ky) * kw + kx;
-                                let x = i64::from(pixel[i]) - zero;
-                                sum += x * i64::from(self.weight[at]);
+                                sum += (i64::from(*x) - zero) * i64::from(self.weight[at]);
                             }
                         }
                     }
@@ -376,6 +375,8 @@ fn a_set_flag_stops_the_run() {
     assert!(matches!(result, Err(KernelError::Cancelled(_))));
 }
 
+/// Each inner run does all tests of this program, so that what always uses the instructions in use
+/// is checked with all of them.
 #[test]
 fn the_environment_chooses_the_instructions() {
     const INNER: &str = "LIMPID_TEST_INNER";
@@ -400,9 +401,6 @@ fn the_environment_chooses_the_instructions() {
     for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
         run("LIMPID_ISA", isa.name(), DotProduct::best(isa));
     }
-    run(
-        "LIMPID_DOT",
-        "nonsense",
-        DotProduct::best(Isa::ALL.into_iter().rev().find(|i| i.is_available()).unwrap()),
-    );
+    let best = Isa::ALL.into_iter().rfind(|isa| isa.is_available()).unwrap();
+    run("LIMPID_DOT", "nonsense", DotProduct::best(best));
 }

@@ -29,7 +29,24 @@ pub struct QuantizedWeights<'a> {
 }
 
 /// A dense convolution from bytes to bytes, or to numbers, with its weights packed for this
-/// processor. See the [module](super) for the arithmetic, which is defined to the bit.
+/// processor.
+///
+/// A byte `q` stands for the number `(q - zero_point) * scale` ([`Quantization`]), a weight `w` of
+/// output channel `n` for `w * weight_scale[n]`. Each output is
+///
+/// ```text
+/// sum = bias[n] + Σ (x - x.zero_point) * w                   exact
+/// t   = f32(sum) * m[n]                    with m[n] = x.scale * weight_scale[n] / y.scale
+/// r   = f32(q_r - r.zero_point) * (r.scale / y.scale)        for a residual r, else 0
+/// v   = a(t + r)   or   a(t) + r           with a(t) = t, max(t, 0), or slope * t below 0
+/// y   = clamp(round(v), -y.zero_point, 255 - y.zero_point) + y.zero_point
+/// ```
+///
+/// where every operation on `f32` rounds once, to the nearest, ties to even; none is fused with
+/// another; `round` is to the nearest whole number, ties to even; and `m[n]` and the quotient of
+/// scales are computed in `f64` and rounded once. The float output is `v` with 1 for `y.scale`. What
+/// lies outside the picture counts as 0, that is as `x.zero_point`. So the result is defined to the
+/// bit: it is the same on every instruction set and for any number of threads.
 #[derive(Clone, Debug)]
 pub struct QuantizedConv2d {
     spec: ConvSpec,
