@@ -134,7 +134,7 @@ def measure_net(name: str, args: argparse.Namespace) -> list[dict]:
     picture = picture_for(net)
     emit.all_forms(net, folder)
     if "int8" in args.precisions and {"onnxruntime", "openvino"} & set(args.engines):
-        quantise.make(net, folder, picture)
+        quantise.make(net, folder, picture, min(sizes[0]))
     rows = []
     for height, width in sizes[:1] if args.quick else sizes:
         shape = [net.channels, height, width]

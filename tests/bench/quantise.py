@@ -13,17 +13,20 @@ import numpy as np
 
 from networks import SIGMA, Net
 
+#: Makes an input `[C, height, width]` of height, width and a seed.
+Picture = Callable[[int, int, int], np.ndarray]
 #: Side of the calibration pictures, and how many there are.
 SIDE, SAMPLES = 128, 8
 
 
-def samples(net: Net, picture: Callable[[int, int, int], np.ndarray]) -> list[dict]:
-    """Inputs like those that are measured; `picture(height, width, seed)` makes one."""
-    found = []
+def samples(net: Net, picture: Picture, most: int) -> list[dict]:
+    """Inputs like those that are measured; `picture(height, width, seed)` makes one.
+    Sides are `SIDE`, or `most` where the network is measured on less."""
+    found, side = [], min(SIDE, most)
     for seed in range(SAMPLES):
-        feeds = {"in": picture(SIDE, SIDE, 100 + seed)[None]}
+        feeds = {"in": picture(side, side, 100 + seed)[None]}
         if factor := net.sigma_factor():
-            feeds["sigma"] = np.full((1, 1, SIDE // factor, SIDE // factor), SIGMA, np.float32)
+            feeds["sigma"] = np.full((1, 1, side // factor, side // factor), SIGMA, np.float32)
         found.append(feeds)
     return found
 
@@ -68,13 +71,13 @@ def error_of(folder: pathlib.Path, file: str) -> str:
     return words.read_text() if words.exists() else ""
 
 
-def make(net: Net, folder: pathlib.Path, picture: Callable[[int, int, int], np.ndarray]) -> None:
+def make(net: Net, folder: pathlib.Path, picture: Picture, most: int) -> None:
     """Writes what is missing; `emit.all_forms` has emptied the folder if the weights are new."""
     for file, tool in TOOLS.items():
         if (folder / file).exists() or error_of(folder, file):
             continue
         try:
-            tool(folder, samples(net, picture))
+            tool(folder, samples(net, picture, most))
         except Exception as error:  # whatever a tool throws becomes a row with its text
             words = f"{type(error).__name__}: {error}"[:300].replace("\n", " ")
             (folder / f"{file}.error").write_text(words)
