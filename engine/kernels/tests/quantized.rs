@@ -298,6 +298,40 @@ fn deep_layers_stay_exact() {
 }
 
 #[test]
+fn numbers_become_weights_within_half_a_step() {
+    let spec = ConvSpec::same(8, 6, 3);
+    // one channel of zeros with a bias, one with a large bias beside small weights
+    let mut weight: Vec<f32> =
+        noise(8 * 6 * 9, 5).map(|v| (v % 1000) as f32 / 500.0 - 1.0).collect();
+    weight[..72].fill(0.0);
+    weight[72..144].iter_mut().for_each(|w| *w *= 1e-7);
+    let bias = [0.25, 1e4, -0.5, 0.0, 1.0, -1.0];
+    let (pool, cancel) = (Pool::new(1).unwrap(), Cancel::new());
+    let cx = RunContext { pool: &pool, cancel: &cancel };
+    let steps = Quantization::new(0.01, 100).unwrap();
+    let input = feature([8, 5, 7], steps, Values::Random, 3);
+    let conv = QuantizedConv2d::from_floats(&spec, &weight, Some(&bias), steps, steps).unwrap();
+    let mut found = Feature::new();
+    conv.run_to_float(&input, &mut found, &QuantizedEpilogue::none(), &cx).unwrap();
+
+    let mut numbers = Feature::new();
+    input.dequantize(&mut numbers, &cx).unwrap();
+    let mut wanted = Feature::new();
+    let exact = limpid_kernels::Conv2d::new(&spec, &weight, Some(&bias)).unwrap();
+    exact.run(&numbers, &mut wanted, &limpid_kernels::Epilogue::none(), &cx).unwrap();
+    let (found, wanted) = (found.to_planes(), wanted.to_planes());
+    for (channel, bias) in bias.into_iter().enumerate() {
+        // 72 products of up to 1.55 with weights that are off by half of 1/127 each, and the bias
+        let tolerance = 72.0 * 1.55 * 0.5 / 127.0 + bias.abs() * 1e-5;
+        let pairs = found.plane(channel).iter().zip(wanted.plane(channel));
+        let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst <= tolerance, "channel {channel}: {worst}");
+    }
+    weight[0] = f32::NAN;
+    assert!(QuantizedConv2d::from_floats(&spec, &weight, None, steps, steps).is_err());
+}
+
+#[test]
 fn rounding_takes_ties_to_the_even_side() {
     // sums of 1, 2, 3, ... halves of a step
     let input = Quantization::new(1.0, 0).unwrap();

@@ -83,7 +83,8 @@ fn run_in(
     Ok(result)
 }
 
-fn perform(
+/// Runs one step; `to` is what the slot it writes held.
+pub(crate) fn perform(
     step: &Step,
     picture: &Planes,
     sigma: f32,

@@ -9,16 +9,21 @@ use crate::error::{LoadError, NetError};
 use crate::graph::Graph;
 use crate::plan::Plan;
 use crate::profile::Profile;
+use crate::quantized::QuantizedPlan;
 use crate::weights::{Tensor, Weights};
 
 /// Any [`Graph`], compiled for the processor exactly as a shipped network is.
 #[derive(Debug)]
 pub struct Described {
-    plan: Plan,
-    buffers: Buffers,
-    profile: Option<Profile>,
+    executor: Executor,
     channels: usize,
     multiple: usize,
+}
+
+#[derive(Debug)]
+enum Executor {
+    Float { plan: Plan, buffers: Buffers, profile: Option<Profile> },
+    Quantized(Box<QuantizedPlan>),
 }
 
 impl Described {
@@ -28,13 +33,29 @@ impl Described {
     /// A tensor is missing or has another shape.
     pub fn new(graph: &Graph, tensors: HashMap<String, Tensor>) -> Result<Self, LoadError> {
         let plan = Plan::new(graph, &Weights::for_graph(graph, tensors)?)?;
-        Ok(Self {
-            profile: Profile::if_asked("described", &plan),
-            plan,
-            buffers: Buffers::default(),
-            channels: graph.nodes().first().map_or(0, |input| input.channels),
-            multiple: graph.multiple() as usize,
-        })
+        let profile = Profile::if_asked("described", &plan);
+        Ok(Self::of(graph, Executor::Float { plan, buffers: Buffers::default(), profile }))
+    }
+
+    /// As [`Described::new`], with convolutions on bytes; see [`crate::Network::quantized`].
+    ///
+    /// # Errors
+    /// As [`Described::new`] and [`crate::Network::quantized`].
+    pub fn quantized(
+        graph: &Graph,
+        tensors: HashMap<String, Tensor>,
+        pictures: &[Planes],
+        sigma: f32,
+        cx: &RunContext<'_>,
+    ) -> Result<Self, LoadError> {
+        let weights = Weights::for_graph(graph, tensors)?;
+        let plan = QuantizedPlan::new(graph, &weights, pictures, sigma, cx)?;
+        Ok(Self::of(graph, Executor::Quantized(Box::new(plan))))
+    }
+
+    fn of(graph: &Graph, executor: Executor) -> Self {
+        let channels = graph.nodes().first().map_or(0, |input| input.channels);
+        Self { executor, channels, multiple: graph.multiple() as usize }
     }
 
     /// Runs on `input` `[C, H, W]` with the channels of the description's input; `sigma` is read
@@ -54,7 +75,12 @@ impl Described {
                 input.width(),
             )));
         }
-        cpu::run(&self.plan, input, sigma, &self.buffers, self.profile.as_ref(), cx)
+        match &self.executor {
+            Executor::Float { plan, buffers, profile } => {
+                cpu::run(plan, input, sigma, buffers, profile.as_ref(), cx)
+            }
+            Executor::Quantized(plan) => plan.run(input, sigma, cx),
+        }
     }
 }
 

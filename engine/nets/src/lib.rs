@@ -20,6 +20,7 @@ mod picture;
 mod plan;
 mod profile;
 mod python;
+mod quantized;
 #[cfg(test)]
 mod reference;
 mod weights;

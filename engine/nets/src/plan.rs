@@ -63,9 +63,27 @@ pub(crate) struct Plan {
     slots: Vec<Vec<(usize, Ratio)>>,
 }
 
+/// The numbers of a convolution before they are packed.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    /// Index of its step.
+    pub(crate) step: usize,
+    pub(crate) spec: ConvSpec,
+    pub(crate) weight: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+}
+
 impl Plan {
     /// Compiles `graph` with `weights`.
     pub(crate) fn new(graph: &Graph, weights: &Weights) -> Result<Self, LoadError> {
+        Ok(Self::with_kernels(graph, weights)?.0)
+    }
+
+    /// As [`Plan::new`], with the kernels of all convolutions that are one step alone.
+    pub(crate) fn with_kernels(
+        graph: &Graph,
+        weights: &Weights,
+    ) -> Result<(Self, Vec<Kernel>), LoadError> {
         let taps = Taps::of(graph);
         let (result, store) = Store::of(graph, &taps, &graph.uses());
         // Values made from the picture alone are not computed by steps of their own, and what the
@@ -89,12 +107,14 @@ impl Plan {
             free: Vec::new(),
             slots: Vec::new(),
             steps: Vec::new(),
+            kernels: Vec::new(),
         };
         for index in 0..=result.0 {
             compiler.node(index)?;
         }
         let result = compiler.slot(result)?;
-        Ok(Self { steps: compiler.steps, result, store, slots: compiler.slots })
+        let plan = Self { steps: compiler.steps, result, store, slots: compiler.slots };
+        Ok((plan, compiler.kernels))
     }
 
     /// Number of buffers a run needs.
@@ -138,6 +158,7 @@ struct Compiler<'a> {
     free: Vec<Slot>,
     slots: Vec<Vec<(usize, Ratio)>>,
     steps: Vec<Step>,
+    kernels: Vec<Kernel>,
 }
 
 impl Compiler<'_> {
@@ -229,6 +250,10 @@ impl Compiler<'_> {
             };
             let to = self.claim(index);
             let activation = fused.activation.filter(|_| is_last);
+            if let ([_], Some(bias)) = (parts.as_slice(), bias) {
+                let (weight, bias) = (of_part, bias.to_vec());
+                self.kernels.push(Kernel { step: self.steps.len(), spec, weight, bias });
+            }
             self.steps.push(Step {
                 work: Work::Conv { conv, input, activation, join },
                 to,

@@ -143,6 +143,12 @@ impl Weights {
             .ok_or_else(|| LoadError::unsupported("these weights are for no known network"))
     }
 
+    /// A tensor by its name in the file.
+    #[must_use]
+    pub fn tensor(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name)
+    }
+
     /// Kernel `[out, in, k, k]` of the convolution called `name`.
     pub(crate) fn kernel(&self, name: &str) -> Option<&Tensor> {
         self.tensors.get(&format!("{name}.weight"))

@@ -4,6 +4,7 @@ use super::dot::{Dot, DotProduct, DotTask};
 use super::finish::{Finish, Target};
 use super::micro::Micro;
 use super::packed::Packed;
+use super::quantization::SCALES;
 use super::{Quantization, QuantizedEpilogue, QuantizedFeature};
 use crate::aligned::AlignedBuf;
 use crate::context::channel_parts;
@@ -116,6 +117,42 @@ impl QuantizedConv2d {
         let packed = Packed::new(dot, taps, spec.in_channels, spec.out_channels, values);
         let spec = *spec;
         Ok(Self { spec, dot, input, output, packed, start, output_multipliers, float_multipliers })
+    }
+
+    /// Rounds numbers to weights, `[out_channels, in_channels, kernel_h, kernel_w]`, with the finest
+    /// steps that hold each output channel's from -127 to 127, and `bias` to steps of the sums.
+    ///
+    /// # Errors
+    /// As [`QuantizedConv2d::new`], and for values that are not finite or beyond 1e9.
+    pub fn from_floats(
+        spec: &ConvSpec,
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        input: Quantization,
+        output: Quantization,
+    ) -> Result<Self, ShapeError> {
+        /// Sums and the bias each take half of the range of `i32`.
+        const MAX_BIAS: f32 = (1 << 30) as f32;
+        spec.check(weight.len(), bias.map(<[f32]>::len))?;
+        if weight.iter().chain(bias.unwrap_or_default()).any(|value| !value.is_finite()) {
+            return Err(ShapeError("a weight is not a number".to_owned()));
+        }
+        let rows = weight.chunks_exact(weight.len() / spec.out_channels);
+        let bias = |n: usize| bias.map_or(0.0, |bias| bias[n]);
+        let mut values = Vec::with_capacity(weight.len());
+        let (mut scales, mut biases) = (Vec::new(), Vec::new());
+        for (n, row) in rows.enumerate() {
+            let largest = row.iter().fold(0.0f32, |largest, w| largest.max(w.abs()));
+            // a large bias on small weights asks for larger steps
+            let for_bias = bias(n).abs() / (MAX_BIAS * input.scale());
+            let scale = (largest / 127.0).max(for_bias).max(*SCALES.start());
+            values.extend(row.iter().map(|w| (w / scale).round_ties_even() as i8));
+            let step = f64::from(scale) * f64::from(input.scale());
+            biases.push((f64::from(bias(n)) / step).round_ties_even() as i32);
+            scales.push(scale);
+        }
+        let weights = QuantizedWeights { values: &values, scales: &scales, bias: Some(&biases) };
+        Self::new(spec, &weights, input, output)
     }
 
     /// The shape it was made for.

@@ -3,7 +3,7 @@
 use crate::ShapeError;
 
 /// Smallest and largest scale: far from where products of scales leave the range of `f32`.
-const SCALES: std::ops::RangeInclusive<f32> = 1e-9..=1e9;
+pub(super) const SCALES: std::ops::RangeInclusive<f32> = 1e-9..=1e9;
 
 /// The numbers that bytes stand for: `(byte - zero_point) * scale`.
 #[derive(Clone, Copy, Debug, PartialEq)]
