@@ -61,10 +61,7 @@ fn weights(architecture: Architecture) -> Vec<u8> {
     header.insert("__metadata__".into(), serde_json::to_value(architecture.to_metadata()).unwrap());
     let mut data: Vec<u8> = Vec::new();
     for conv in architecture.graph().unwrap().convs() {
-        let shapes = [
-            ("weight", vec![conv.output, conv.input, conv.kernel, conv.kernel]),
-            ("bias", vec![conv.output]),
-        ];
+        let shapes = [("weight", conv.kernel_shape().to_vec()), ("bias", vec![conv.output])];
         for (part, shape) in shapes {
             let begin = data.len();
             for index in 0..shape.iter().product::<usize>() {

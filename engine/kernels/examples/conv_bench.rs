@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use limpid_kernels::{
     Activation, Cancel, Conv2d, ConvSpec, Epilogue, Feature, Isa, KernelError, Padding, Pool,
-    RunContext,
+    RunContext, SeparableConv2d,
 };
 
 /// Seconds to spend on each row.
@@ -42,8 +42,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("64 > 12, 3x3, 256 x 256", ConvSpec::same(64, 12, 3), 256, 256),
         ("96 > 12, 3x3, 256 x 256", ConvSpec::same(96, 12, 3), 256, 256),
         ("64 > 64, 3x3, stride 2, 256 x 256", strided, 256, 256),
+        ("64 > 64, 1x1, 32 x 32", ConvSpec::same(64, 64, 1), 32, 32),
         ("64 > 64, 1x1, 256 x 256", ConvSpec::same(64, 64, 1), 256, 256),
         ("192 > 48, 1x1, 256 x 256", ConvSpec::same(192, 48, 1), 256, 256),
+        ("64 depthwise, 3x3, 32 x 32", ConvSpec::depthwise(64, 3), 32, 32),
+        ("64 depthwise, 5x5, 32 x 32", ConvSpec::depthwise(64, 5), 32, 32),
         ("64 depthwise, 3x3, 256 x 256", ConvSpec::depthwise(64, 3), 256, 256),
         ("320 > 320, 3x3, 64 x 64", ConvSpec::same(320, 320, 3), 64, 64),
         ("640 > 640, 3x3, 32 x 32", ConvSpec::same(640, 640, 3), 32, 32),
@@ -56,55 +59,88 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("16 layers of 96 > 96, 500 x 375", ConvSpec::same(96, 96, 3), 375, 500),
         ("16 layers of 48 > 48, SiLU, 256 x 256", ConvSpec::same(48, 48, 3), 256, 256),
     ];
+    let separable = [
+        ("separable 64 > 64, 3x3, 32 x 32", 3, 32, 32, 1),
+        ("separable 64 > 64, 3x3, 256 x 256", 3, 256, 256, 1),
+        ("separable 64 > 64, 5x5, 256 x 256", 5, 256, 256, 1),
+        ("16 layers, separable 64, 256 x 256", 3, 256, 256, 16),
+        ("16 layers, separable 64, 1280 x 720", 3, 720, 1280, 16),
+    ];
     let rows = rows.map(|row| (row, 1)).into_iter().chain(chains.map(|row| (row, 16)));
     for ((name, spec, height, width), layers) in rows.filter(|row| row.0.0.contains(&filter)) {
         let is_silu = name.contains("SiLU");
         let activation = if is_silu { Activation::Silu } else { Activation::Relu };
+        let conv = make(&spec)?;
+        let epilogue = Epilogue::activation(activation);
+        let layer = |input: &Feature, output: &mut Feature, cx: &RunContext<'_>| {
+            conv.run(input, output, &epilogue, cx)
+        };
+        let (rows, columns) = spec.output_size(height, width)?;
+        let gflop = layers as f64 * spec.flops_per_pixel() as f64 * (rows * columns) as f64 / 1e9;
+        let input = [spec.in_channels, height, width];
         for threads in [1, 2] {
-            let (wall, cpu) = time(&spec, activation, [height, width], layers, threads)?;
-            let (rows, columns) = spec.output_size(height, width)?;
-            let flops = layers as u64 * spec.flops_per_pixel();
-            let gflop = flops as f64 * (rows * columns) as f64 / 1e9;
-            let share = 100.0 * gflop / cpu / peak;
-            println!(
-                "{name:<38} {threads:>7} {:>9.3} {:>7.0} {:>9.3} {:>10.0} {share:>4.0}%",
-                1e3 * wall,
-                gflop / wall,
-                1e3 * cpu,
-                gflop / cpu
-            );
+            report(name, gflop, peak, threads, time(&layer, input, layers, threads)?);
+        }
+    }
+    for (name, kernel, height, width, layers) in
+        separable.into_iter().filter(|row| row.0.contains(&filter))
+    {
+        let depthwise = make(&ConvSpec::depthwise(64, kernel))?;
+        let pair = SeparableConv2d::new(depthwise, make(&ConvSpec::same(64, 64, 1))?)?;
+        let epilogue = Epilogue::activation(Activation::Relu);
+        let layer = |input: &Feature, output: &mut Feature, cx: &RunContext<'_>| {
+            pair.run(input, output, Activation::Relu, &epilogue, cx)
+        };
+        let flops = layers as u64 * pair.flops_per_pixel();
+        let gflop = flops as f64 * (height * width) as f64 / 1e9;
+        for threads in [1, 2] {
+            report(name, gflop, peak, threads, time(&layer, [64, height, width], layers, threads)?);
         }
     }
     Ok(())
 }
 
+fn report(name: &str, gflop: f64, peak: f64, threads: usize, (wall, cpu): (f64, f64)) {
+    println!(
+        "{name:<38} {threads:>7} {:>9.3} {:>7.0} {:>9.3} {:>10.0} {:>4.0}%",
+        1e3 * wall,
+        gflop / wall,
+        1e3 * cpu,
+        gflop / cpu,
+        100.0 * gflop / cpu / peak
+    );
+}
+
+fn make(spec: &ConvSpec) -> Result<Conv2d, KernelError> {
+    let taps = spec.kernel[0] * spec.kernel[1];
+    let weights = spec.out_channels * spec.in_channels / spec.groups * taps;
+    Ok(Conv2d::new(spec, &values(weights), Some(&values(spec.out_channels)))?)
+}
+
+type Layer<'a> = dyn Fn(&Feature, &mut Feature, &RunContext<'_>) -> Result<(), KernelError> + 'a;
+
 /// The fastest of several runs: seconds on the wall, and of processor time.
 fn time(
-    spec: &ConvSpec,
-    activation: Activation<'_>,
-    [height, width]: [usize; 2],
+    layer: &Layer<'_>,
+    [channels, height, width]: [usize; 3],
     layers: usize,
     threads: usize,
 ) -> Result<(f64, f64), KernelError> {
-    let taps = spec.kernel[0] * spec.kernel[1];
-    let weights = spec.out_channels * spec.in_channels / spec.groups * taps;
-    let conv = Conv2d::new(spec, &values(weights), Some(&values(spec.out_channels)))?;
-    let mut input = Feature::zeros(spec.in_channels, height, width);
+    let mut input = Feature::zeros(channels, height, width);
     let len = input.data().len();
     input.data_mut().copy_from_slice(&values(len));
     let (mut output, mut spare) = (Feature::new(), Feature::new());
     let Ok(pool) = Pool::new(threads) else { return Ok((f64::NAN, f64::NAN)) };
     let cancel = Cancel::new();
     let cx = RunContext { pool: &pool, cancel: &cancel };
-    let epilogue = Epilogue::activation(activation);
     let mut best = (f64::INFINITY, f64::INFINITY);
     let started = Instant::now();
     for round in 0.. {
         let (start, cpu) = (Instant::now(), cpu_seconds());
-        conv.run(&input, &mut output, &epilogue, &cx)?;
+        layer(&input, &mut output, &cx)?;
         // further layers go to and fro between two features, as in a network
         for _ in 1..layers {
-            conv.run(&output, &mut spare, &epilogue, &cx)?;
+            layer(&output, &mut spare, &cx)?;
             std::mem::swap(&mut output, &mut spare);
         }
         best.0 = start.elapsed().as_secs_f64().min(best.0);

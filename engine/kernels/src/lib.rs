@@ -91,7 +91,9 @@ mod simd;
 
 pub use cancel::{Cancel, Cancelled};
 pub use context::{KernelError, RunContext};
-pub use conv::{Algorithm, Conv2d, ConvSpec, ConvTranspose2d, Padding, TransposedSpec};
+pub use conv::{
+    Algorithm, Conv2d, ConvSpec, ConvTranspose2d, Padding, SeparableConv2d, TransposedSpec,
+};
 pub use elementwise::{activate, add, concat, multiply};
 pub use epilogue::{Activation, ChannelVector, Epilogue, Residual};
 pub use feature::{CHANNEL_BLOCK, Feature};

@@ -5,7 +5,7 @@
 
 use limpid_kernels::{
     Activation, Algorithm, Cancel, ChannelVector, Conv2d, ConvSpec, Epilogue, Feature, Isa,
-    KernelError, Padding, Planes, Pool, Residual, RunContext, concat,
+    KernelError, Padding, Planes, Pool, Residual, RunContext, SeparableConv2d, concat,
 };
 use proptest::prelude::*;
 
@@ -237,6 +237,51 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_separable_convolution_gives_the_bits_of_its_two_halves(
+        ins in channels(), outs in channels(), kernel in pair(1..=5), stride in pair(1..=2),
+        padding in padding(2), height in side(), width in prop_oneof![side(), 47usize..102],
+        seed in any::<u32>(),
+    ) {
+        // square kernels of 3 and 5 have a path of their own
+        let square = seed % 3 > 0;
+        let kernel = if square { [3 + 2 * (seed as usize % 2); 2] } else { kernel };
+        let stride = if square { [1, 1] } else { stride };
+        let first = ConvSpec { kernel, stride, padding, ..ConvSpec::depthwise(ins, 3) };
+        prop_assume!(fits(&first, height, width));
+        let (rows, columns) = first.output_size(height, width).unwrap();
+        let second = ConvSpec::same(ins, outs, 1);
+        let seed = u64::from(seed);
+        let (kernels, bias) = (noise(ins * kernel[0] * kernel[1], seed), noise(ins, seed + 1));
+        let (matrix, shift) = (noise(ins * outs, seed + 2), noise(outs, seed + 3));
+        let input = poisoned(&planes(ins, height, width, seed + 4));
+        let residual = poisoned(&planes(outs, rows, columns, seed + 5));
+        let epilogue = Epilogue::residual(&residual);
+        let between = Activation::LeakyRelu(0.2);
+        for isa in available() {
+            let make = |spec: &ConvSpec, weight: &[f32], bias: &[f32], algorithm| {
+                Conv2d::with(spec, weight, Some(bias), algorithm, isa).unwrap()
+            };
+            let depthwise = make(&first, &kernels, &bias, Algorithm::Depthwise);
+            let pointwise = make(&second, &matrix, &shift, Algorithm::Pointwise);
+            let middle = run(&depthwise, &input, &Epilogue::activation(between));
+            let wanted = run(&pointwise, &poisoned(&middle), &epilogue);
+            let pair = SeparableConv2d::new(depthwise, pointwise).unwrap();
+            for threads in 1..=3 {
+                let (pool, cancel) = (Pool::new(threads).unwrap(), Cancel::new());
+                let cx = RunContext { pool: &pool, cancel: &cancel };
+                let mut found = Feature::zeros(3, 20, 20);
+                found.data_mut().fill(f32::NAN);
+                pair.run(&input, &mut found, between, &epilogue, &cx).unwrap();
+                prop_assert_eq!(&found.to_planes(), &wanted, "{:?}, {} threads", isa, threads);
+            }
+        }
+    }
+}
+
 #[test]
 fn sides_equal_to_the_channels_do_not_confuse_the_layout() {
     for n in [1, 4, 16, 17] {
@@ -360,6 +405,19 @@ fn what_does_not_fit_is_an_error_and_not_a_panic() {
         let result = conv.run_joined(parts, &mut Feature::new(), &Epilogue::none(), &cx);
         assert!(matches!(result, Err(KernelError::Shape(_))), "parts that do not fit");
     }
+    let deep = Conv2d::new(&ConvSpec::depthwise(3, 3), &weight[..27], None).unwrap();
+    let mix = Conv2d::new(&ConvSpec::same(3, 4, 1), &weight[..12], None).unwrap();
+    let wide = Conv2d::new(&ConvSpec::same(4, 3, 1), &weight[..12], None).unwrap();
+    for (first, second) in [(&mix, &mix), (&deep, &deep), (&deep, &wide), (&deep, &conv)] {
+        assert!(SeparableConv2d::new(first.clone(), second.clone()).is_err(), "no pair");
+    }
+    let pair = SeparableConv2d::new(deep, mix).unwrap();
+    for (channels, side) in [(4, 8), (3, 0)] {
+        let (input, mut out) = (Feature::zeros(channels, side, side), Feature::new());
+        let result = pair.run(&input, &mut out, Activation::Relu, &Epilogue::none(), &cx);
+        assert!(matches!(result, Err(KernelError::Shape(_))), "{channels} channels, {side}");
+    }
+
     let residual = Feature::zeros(4, 8, 7);
     assert!(attempt(&conv, Feature::zeros(3, 8, 8), Epilogue::residual(&residual)), "residual");
     let slopes = ChannelVector::new(&[0.1; 3]);

@@ -123,7 +123,7 @@ impl CandleNetwork {
             .convs
             .get(&conv.name)
             .ok_or_else(|| candle_core::Error::Msg(format!("no tensor for {}", conv.name)))?;
-        x.conv2d(kernel, conv.kernel / 2, 1, 1, 1)?.broadcast_add(bias)
+        x.conv2d(kernel, conv.kernel / 2, 1, 1, conv.groups)?.broadcast_add(bias)
     }
 }
 

@@ -10,7 +10,7 @@ use limpid_kernels::{
 
 use crate::error::NetError;
 use crate::graph::Activation;
-use crate::plan::{Join, Plan, Step, Work};
+use crate::plan::{Join, Plan, Slot, Step, Work};
 use crate::profile::Profile;
 
 /// Feature memory that runs hand on to each other, so that a tile costs no new pages.
@@ -95,17 +95,13 @@ pub(crate) fn perform(
     match &step.work {
         Work::Load(taps) => taps.load(picture, sigma, to, cx)?,
         Work::Conv { conv, input, activation, join } => {
-            let residual = match join {
-                None => Residual::None,
-                Some((Join::BeforeActivation, slot)) => {
-                    Residual::BeforeActivation(&features[*slot])
-                }
-                Some((Join::AfterActivation, slot)) => Residual::AfterActivation(&features[*slot]),
-                Some((Join::Attention, slot)) => Residual::Attention(&features[*slot]),
-            };
-            let activation = activation.map_or(limpid_kernels::Activation::None, kernel_activation);
-            let epilogue = Epilogue { activation, residual, clamp: None };
+            let epilogue = epilogue(*activation, *join, features);
             conv.run(&features[*input], to, &epilogue, cx)?;
+        }
+        Work::Separable { conv, input, between, activation, join } => {
+            let between = between.map_or(limpid_kernels::Activation::None, kernel_activation);
+            let epilogue = epilogue(*activation, *join, features);
+            conv.run(&features[*input], to, between, &epilogue, cx)?;
         }
         Work::Copy(from) => {
             let from = &features[*from];
@@ -124,6 +120,21 @@ pub(crate) fn perform(
         Work::Nearest(from, s) => upsample_nearest(&features[*from], *s, to, cx)?,
     }
     Ok(())
+}
+
+fn epilogue<'a>(
+    activation: Option<Activation>,
+    join: Option<(Join, Slot)>,
+    features: &'a [Feature],
+) -> Epilogue<'a> {
+    let residual = match join {
+        None => Residual::None,
+        Some((Join::BeforeActivation, slot)) => Residual::BeforeActivation(&features[slot]),
+        Some((Join::AfterActivation, slot)) => Residual::AfterActivation(&features[slot]),
+        Some((Join::Attention, slot)) => Residual::Attention(&features[slot]),
+    };
+    let activation = activation.map_or(limpid_kernels::Activation::None, kernel_activation);
+    Epilogue { activation, residual, clamp: None }
 }
 
 fn kernel_activation(activation: Activation) -> limpid_kernels::Activation<'static> {
@@ -201,7 +212,7 @@ mod tests {
     #[test]
     fn any_order_of_layers_equals_the_reference() {
         type Describe = fn(&mut Builder, crate::graph::Value) -> crate::graph::Value;
-        let cases: [(&str, Describe); 10] = [
+        let cases: [(&str, Describe); 14] = [
             ("the input itself", |_, x| x),
             ("add a value to itself, twice used", |b, x| {
                 let f = b.conv("c1", x, 3, 3);
@@ -255,6 +266,38 @@ mod tests {
                 let both = b.concat(&[f, x, f]);
                 let g = b.conv("c2", both, 4, 3);
                 b.silu(g)
+            }),
+            ("separable blocks with a residual", |b, x| {
+                let mut f = b.conv("c1", x, 24, 3);
+                for block in 0..2 {
+                    let g = b.depthwise(format!("d{block}"), f, 3);
+                    let g = b.relu(g);
+                    let g = b.conv(format!("p{block}"), g, 24, 1);
+                    let g = b.silu(g);
+                    f = b.add(g, f);
+                }
+                b.conv("c2", f, 3, 3)
+            }),
+            ("a depthwise convolution that two read", |b, x| {
+                let f = b.conv("c1", x, 20, 3);
+                let g = b.depthwise("d", f, 5);
+                let a = b.conv("p1", g, 20, 1);
+                b.add(a, g)
+            }),
+            ("depthwise convolutions that end or meet a sum", |b, x| {
+                let f = b.depthwise("d1", x, 3);
+                let g = b.conv("c1", f, 18, 3);
+                let h = b.conv("c2", f, 18, 3);
+                let k = b.depthwise("d2", g, 3);
+                let k = b.add(k, h);
+                let k = b.conv("p", k, 3, 1);
+                b.depthwise("d3", k, 7)
+            }),
+            ("joined channels into a depthwise convolution", |b, x| {
+                let f = b.conv("c1", x, 9, 3);
+                let both = b.concat(&[f, x]);
+                let g = b.depthwise("d", both, 3);
+                b.conv("p", g, 5, 1)
             }),
             ("a result that is read on the way", |b, x| {
                 let f = b.conv("c1", x, 12, 3);

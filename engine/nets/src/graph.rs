@@ -25,7 +25,7 @@ pub enum Activation {
 /// A convolution of stride 1 that keeps the size: odd square kernel, zeros around the picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conv {
-    /// Prefix of its tensors in the weight file: `NAME.weight` `[out, in, k, k]`, `NAME.bias` `[out]`.
+    /// Prefix of its tensors in the weight file: `NAME.weight`, `NAME.bias` `[out]`.
     pub name: String,
     /// Channels read.
     pub input: usize,
@@ -33,6 +33,16 @@ pub struct Conv {
     pub output: usize,
     /// Side of the kernel, odd.
     pub kernel: usize,
+    /// Blocks of channels that do not see each other: 1, or as many as channels (depthwise).
+    pub groups: usize,
+}
+
+impl Conv {
+    /// `[out, in / groups, k, k]`, the shape of its kernel in the weight file.
+    #[must_use]
+    pub fn kernel_shape(&self) -> [usize; 4] {
+        [self.output, self.input / self.groups, self.kernel, self.kernel]
+    }
 }
 
 /// What a node computes.
@@ -214,7 +224,7 @@ impl Graph {
     #[must_use]
     pub fn parameters(&self) -> u64 {
         self.convs()
-            .map(|conv| (conv.output * (conv.input * conv.kernel * conv.kernel + 1)) as u64)
+            .map(|conv| (conv.kernel_shape().iter().product::<usize>() + conv.output) as u64)
             .sum()
     }
 
@@ -265,11 +275,28 @@ impl Builder {
         output: usize,
         kernel: usize,
     ) -> Value {
+        self.convolution(name.into(), x, output, kernel, 1)
+    }
+
+    /// A convolution of each channel with a kernel of its own, whose tensors are called `name`.
+    pub fn depthwise(&mut self, name: impl Into<String>, x: Value, kernel: usize) -> Value {
+        let channels = self.derive(x).channels;
+        self.convolution(name.into(), x, channels, kernel, channels)
+    }
+
+    fn convolution(
+        &mut self,
+        name: String,
+        x: Value,
+        output: usize,
+        kernel: usize,
+        groups: usize,
+    ) -> Value {
         let from = self.derive(x);
         if kernel.is_multiple_of(2) {
             self.fail(format!("a kernel of even side {kernel}"));
         }
-        let conv = Conv { name: name.into(), input: from.channels, output, kernel };
+        let conv = Conv { name, input: from.channels, output, kernel, groups };
         let reach = from.reach.plus(from.pixel.times(kernel as u32 / 2));
         self.push(Node { op: Op::Conv(conv), channels: output, reach, ..from })
     }

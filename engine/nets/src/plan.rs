@@ -1,9 +1,9 @@
 //! A network compiled for the CPU: weights packed, layers fused, buffers assigned.
 
-use limpid_kernels::{Conv2d, ConvSpec, Feature, ShapeError};
+use limpid_kernels::{Conv2d, ConvSpec, Feature, SeparableConv2d, ShapeError};
 
 use crate::error::LoadError;
-use crate::graph::{Activation, Graph, Op, Ratio, Value};
+use crate::graph::{Activation, Conv, Graph, Op, Ratio, Value};
 use crate::picture::{Store, Taps};
 use crate::weights::Weights;
 
@@ -27,6 +27,14 @@ pub(crate) enum Work {
     Conv {
         conv: Box<Conv2d>,
         input: Slot,
+        activation: Option<Activation>,
+        join: Option<(Join, Slot)>,
+    },
+    /// A depthwise convolution with what follows it, and the 1 x 1 convolution behind both.
+    Separable {
+        conv: Box<SeparableConv2d>,
+        input: Slot,
+        between: Option<Activation>,
         activation: Option<Activation>,
         join: Option<(Join, Slot)>,
     },
@@ -217,6 +225,9 @@ impl Compiler<'_> {
             tensors.ok_or_else(|| LoadError::damaged(format!("there is no tensor for {name}")))?;
         let mut fused = self.fuse(index);
         let read = node.inputs[0];
+        if shape.groups > 1 {
+            return self.depthwise(index, shape, read, fused);
+        }
         let parts = if self.summed[read.0] {
             if fused.join.is_some() {
                 // A residual that was not there yet when the sum was decided on.
@@ -274,6 +285,85 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// A depthwise convolution, together with a 1 x 1 convolution that alone reads it.
+    fn depthwise(
+        &mut self,
+        index: usize,
+        shape: &Conv,
+        read: Value,
+        fused: Fused,
+    ) -> Result<(), LoadError> {
+        let first = self.whole_conv(shape)?;
+        let input = self.slot(read)?;
+        let behind = self.only_reader(fused.last).filter(|_| fused.join.is_none());
+        let pointwise = behind.and_then(|(reader, node)| match &node.op {
+            Op::Conv(next) if next.kernel == 1 && next.groups == 1 => Some((reader, next.clone())),
+            _ => None,
+        });
+        let (last, join, work, flops);
+        if let Some((reader, next)) = pointwise {
+            let outer = self.fuse(reader);
+            let conv = SeparableConv2d::new(first, self.whole_conv(&next)?).map_err(unfit)?;
+            flops = conv.flops_per_pixel();
+            join = outer.join;
+            let slot = self.join_slot(join)?;
+            work = Work::Separable {
+                conv: Box::new(conv),
+                input,
+                between: fused.activation,
+                activation: outer.activation,
+                join: slot,
+            };
+            for node in fused.absorbed.into_iter().chain([reader]).chain(outer.absorbed) {
+                self.absorbed[node] = true;
+            }
+            last = outer.last;
+        } else {
+            flops = first.spec().flops_per_pixel();
+            join = fused.join;
+            let slot = self.join_slot(join)?;
+            work = Work::Conv {
+                conv: Box::new(first),
+                input,
+                activation: fused.activation,
+                join: slot,
+            };
+            for node in fused.absorbed {
+                self.absorbed[node] = true;
+            }
+            last = fused.last;
+        }
+        let to = self.claim(last);
+        let name = shape.name.clone();
+        self.steps.push(Step { work, to, name, flops_per_pixel: flops });
+        self.done(read);
+        if let Some((_, value)) = join {
+            self.done(value);
+        }
+        self.place[last] = Some(to);
+        debug_assert!(last >= index);
+        Ok(())
+    }
+
+    /// A convolution with all its weights packed.
+    fn whole_conv(&self, shape: &Conv) -> Result<Conv2d, LoadError> {
+        let tensors = self.weights.kernel(&shape.name).zip(self.weights.bias(&shape.name));
+        let (kernel, bias) = tensors
+            .ok_or_else(|| LoadError::damaged(format!("there is no tensor for {}", shape.name)))?;
+        let spec = ConvSpec {
+            groups: shape.groups,
+            ..ConvSpec::same(shape.input, shape.output, shape.kernel)
+        };
+        Conv2d::new(&spec, &kernel.data, Some(&bias.data)).map_err(unfit)
+    }
+
+    fn join_slot(
+        &mut self,
+        join: Option<(Join, Value)>,
+    ) -> Result<Option<(Join, Slot)>, LoadError> {
+        join.map(|(join, value)| Ok((join, self.slot(value)?))).transpose()
+    }
+
     /// Whether `index` joins channels for one convolution alone. Such a value need not exist: the
     /// convolution is the sum of convolutions of its parts, which saves a copy of them all.
     fn can_be_summed(&self, index: usize) -> bool {
@@ -281,7 +371,8 @@ impl Compiler<'_> {
         node.op == Op::Concat
             && self.taps[index].is_none()
             && self.only_reader(index).is_some_and(|(reader, node)| {
-                matches!(node.op, Op::Conv(_)) && self.fuse(reader).join.is_none()
+                matches!(&node.op, Op::Conv(conv) if conv.groups == 1)
+                    && self.fuse(reader).join.is_none()
             })
     }
 

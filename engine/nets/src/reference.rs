@@ -144,7 +144,8 @@ fn convolve(conv: &Conv, weights: &Weights, x: &Planes) -> Result<Planes, NetErr
     let kernel = &weights.kernel(&conv.name).ok_or_else(missing)?.data;
     let bias = &weights.bias(&conv.name).ok_or_else(missing)?.data;
     let (height, width, k) = (x.height(), x.width(), conv.kernel);
-    let taps = conv.input * k * k;
+    let (ins, outs) = (conv.input / conv.groups, conv.output / conv.groups);
+    let taps = ins * k * k;
     let mut out = Planes::zeros(conv.output, height, width);
     if height * width == 0 {
         return Ok(out);
@@ -152,7 +153,7 @@ fn convolve(conv: &Conv, weights: &Weights, x: &Planes) -> Result<Planes, NetErr
     out.data_mut().par_chunks_mut(height * width).enumerate().for_each(|(channel, plane)| {
         plane.fill(bias[channel]);
         for (tap, weight) in kernel[channel * taps..(channel + 1) * taps].iter().enumerate() {
-            let source = x.plane(tap / (k * k));
+            let source = x.plane(channel / outs * ins + tap / (k * k));
             let dy = (tap % (k * k) / k) as isize - (k / 2) as isize;
             let dx = (tap % k) as isize - (k / 2) as isize;
             let columns = (-dx).max(0) as usize..(width as isize - dx.max(0)).max(0) as usize;

@@ -187,9 +187,9 @@ pub(crate) fn expected(graph: &Graph) -> Vec<(String, Vec<usize>)> {
     graph
         .convs()
         .flat_map(|conv| {
-            let (k, name) = (conv.kernel, &conv.name);
+            let name = &conv.name;
             [
-                (format!("{name}.weight"), vec![conv.output, conv.input, k, k]),
+                (format!("{name}.weight"), conv.kernel_shape().to_vec()),
                 (format!("{name}.bias"), vec![conv.output]),
             ]
         })

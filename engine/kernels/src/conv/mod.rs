@@ -3,10 +3,12 @@
 mod depthwise;
 mod direct;
 mod pointwise;
+mod separable;
 mod spec;
 mod transposed;
 mod winograd;
 
+pub use separable::SeparableConv2d;
 pub use spec::{ConvSpec, Padding};
 pub use transposed::{ConvTranspose2d, TransposedSpec};
 
@@ -110,11 +112,7 @@ impl Conv2d {
         cx: &RunContext<'_>,
     ) -> Result<(), KernelError> {
         let spec = &self.spec;
-        if input.channels() != spec.in_channels {
-            let message =
-                format!("{} channels for a kernel of {}", input.channels(), spec.in_channels);
-            return Err(ShapeError(message).into());
-        }
+        self.check_channels(input.channels())?;
         let (height, width) = spec.output_size(input.height(), input.width())?;
         let writer = epilogue.writer([spec.out_channels, height, width], &self.bias)?;
         output.reset(spec.out_channels, height, width)?;
@@ -124,6 +122,13 @@ impl Conv2d {
             Weights::Pointwise(weights) => weights.run(self.isa, &[input], output, writer, cx),
             Weights::Depthwise(weights) => weights.run(spec, self.isa, input, output, writer, cx),
         }
+    }
+
+    fn check_channels(&self, channels: usize) -> Result<(), ShapeError> {
+        if channels == self.spec.in_channels {
+            return Ok(());
+        }
+        Err(ShapeError(format!("{channels} channels for a kernel of {}", self.spec.in_channels)))
     }
 
     /// As [`Conv2d::run`] on the channels of `parts` joined in order, without joining them: the same
@@ -144,10 +149,7 @@ impl Conv2d {
             return Err(ShapeError("only 1 x 1 kernels take inputs in parts".to_owned()).into());
         };
         let channels: usize = parts.iter().map(|part| part.channels()).sum();
-        if channels != self.spec.in_channels {
-            let message = format!("{channels} channels for a kernel of {}", self.spec.in_channels);
-            return Err(ShapeError(message).into());
-        }
+        self.check_channels(channels)?;
         let (height, width) = (parts[0].height(), parts[0].width());
         if parts.iter().any(|part| (part.height(), part.width()) != (height, width)) {
             return Err(ShapeError("the parts of an input differ in size".to_owned()).into());

@@ -12,7 +12,7 @@ use crate::{Feature, KernelError, RunContext};
 /// Pixels of one block of work.
 const CHUNK: usize = 192;
 /// No micro-kernel has more rows.
-const MAX_ROWS: usize = 12;
+pub(super) const MAX_ROWS: usize = 12;
 
 #[derive(Clone, Debug)]
 pub(super) struct Weights {
@@ -20,22 +20,74 @@ pub(super) struct Weights {
 }
 
 struct Block<'a> {
-    packed: &'a Packed,
+    weights: &'a Weights,
     panels: &'a [Panel],
     inputs: &'a [&'a Feature],
-    writer: Writer<'a>,
-    output: SharedMut,
-    out_pixel: usize,
+    sink: Sink<'a>,
     pixels: std::ops::Range<usize>,
     /// Pixels of the whole feature.
     all_pixels: usize,
     scratch: &'a mut [f32],
 }
 
+/// Where finished pixels go.
+#[derive(Clone, Copy)]
+pub(super) struct Sink<'a> {
+    pub(super) writer: Writer<'a>,
+    pub(super) output: SharedMut,
+    pub(super) out_pixel: usize,
+}
+
 impl Weights {
     pub(super) fn new(spec: &ConvSpec, weight: &[f32], isa: Isa) -> Self {
         let (ins, outs) = (spec.in_channels, spec.out_channels);
         Self { packed: Packed::new(isa, 1, ins, outs, padded(outs), |_, k, n| weight[n * ins + k]) }
+    }
+
+    pub(super) fn panels(&self) -> &[Panel] {
+        &self.packed.panels
+    }
+
+    /// Most output channels of a panel.
+    pub(super) fn widest(&self, isa: Isa) -> usize {
+        self.packed.panels.iter().map(|p| p.nr * isa.lanes()).max().unwrap_or(0)
+    }
+
+    /// Sums of one group of pixels for a panel of output channels, over input `channels`; added to
+    /// what is there unless these are the first ones.
+    ///
+    /// # Safety
+    /// `MAX_ROWS` pixels `pixel` apart are readable from `a` on, which points at the first of
+    /// `channels`; `sums` has room for as many rows of the panel.
+    #[inline(always)]
+    pub(super) unsafe fn sums<S: Simd>(
+        &self,
+        panel: Panel,
+        a: *const f32,
+        pixel: usize,
+        channels: std::ops::Range<usize>,
+        sums: &mut [f32],
+    ) {
+        let width = panel.nr * S::LANES;
+        // SAFETY: the caller's promise; the panel's weights have a row for each channel.
+        unsafe {
+            S::micro(
+                panel.nr,
+                &Micro {
+                    a,
+                    row_stride: pixel,
+                    taps: [1, 1],
+                    tap_stride: [0, 0],
+                    depth: channels.len(),
+                    last_depth: channels.len(),
+                    b: self.packed.slice::<S>(panel, 0).add(channels.start * width),
+                    c: sums.as_mut_ptr(),
+                    c_row: width,
+                    c_vector: S::LANES,
+                    adds: channels.start > 0,
+                },
+            );
+        }
     }
 
     /// The inputs have one size, and as many channels together as the weights.
@@ -52,18 +104,16 @@ impl Weights {
         let panels = &self.packed.panels;
         let blocks = all_pixels.div_ceil(CHUNK);
         let parts = channel_parts(blocks, panels.len());
-        let widest = panels.iter().map(|p| p.nr * isa.lanes()).max().unwrap_or(0);
+        let widest = self.widest(isa);
         let deepest = inputs.iter().map(|input| input.pixel_stride()).max().unwrap_or(0);
         let output = output.shared_mut();
         cx.for_each_block(blocks * parts, MAX_ROWS * (widest + deepest), |index, scratch| {
             let (block, part) = (index / parts, index % parts);
             let block = Block {
-                packed: &self.packed,
+                weights: self,
                 panels: &panels[part * panels.len() / parts..(part + 1) * panels.len() / parts],
                 inputs,
-                writer,
-                output,
-                out_pixel,
+                sink: Sink { writer, output, out_pixel },
                 pixels: block * CHUNK..((block + 1) * CHUNK).min(all_pixels),
                 all_pixels,
                 scratch,
@@ -103,12 +153,7 @@ impl Block<'_> {
     unsafe fn group<S: Simd>(&mut self, panel: Panel, first: usize, count: usize) {
         let width = panel.nr * S::LANES;
         let (sums, patch) = self.scratch.split_at_mut(MAX_ROWS * width);
-        let target = self.output.get().wrapping_add(first * self.out_pixel + panel.channel);
-        for m in 0..count {
-            for c in (0..width).step_by(CHANNEL_BLOCK) {
-                S::prefetch_to_write(target.wrapping_add(m * self.out_pixel + c));
-            }
-        }
+        self.sink.prefetch::<S>(panel, first, count);
         let mut depth = 0;
         for input in self.inputs {
             let pixel = input.pixel_stride();
@@ -125,54 +170,67 @@ impl Block<'_> {
                 patch[..rest.len()].copy_from_slice(rest);
                 patch.as_ptr()
             };
-            // SAFETY: `MAX_ROWS` pixels are readable from `a` on and writable in the sums; the
-            // weights of this input start where those of the inputs before end.
-            unsafe {
-                S::micro(
-                    panel.nr,
-                    &Micro {
-                        a,
-                        row_stride: pixel,
-                        taps: [1, 1],
-                        tap_stride: [0, 0],
-                        depth: input.channels(),
-                        last_depth: input.channels(),
-                        b: self.packed.slice::<S>(panel, 0).add(depth * width),
-                        c: sums.as_mut_ptr(),
-                        c_row: width,
-                        c_vector: S::LANES,
-                        adds: depth > 0,
-                    },
-                );
-            }
-            depth += input.channels();
+            let channels = depth..depth + input.channels();
+            depth = channels.end;
+            // SAFETY: `MAX_ROWS` pixels are readable from `a` on and writable in the sums.
+            unsafe { self.weights.sums::<S>(panel, a, pixel, channels, sums) }
         }
+        // SAFETY: the caller's promise; the sums are written.
+        unsafe { self.sink.write::<S>(panel, sums, first, count) }
+    }
+}
+
+impl Sink<'_> {
+    /// Asks for the lines that [`Sink::write`] will fill, to come while the sums are computed.
+    #[inline(always)]
+    pub(super) fn prefetch<S: Simd>(&self, panel: Panel, first: usize, count: usize) {
+        let target = self.output.get().wrapping_add(first * self.out_pixel + panel.channel);
+        for m in 0..count {
+            for c in (0..panel.nr * S::LANES).step_by(CHANNEL_BLOCK) {
+                S::prefetch_to_write(target.wrapping_add(m * self.out_pixel + c));
+            }
+        }
+    }
+
+    /// Finishes and writes `count` pixels from `first` on for one panel of output channels.
+    ///
+    /// # Safety
+    /// The pixels lie inside the output, no one else writes these channels of them, and `sums` has
+    /// a row for each.
+    #[inline(always)]
+    pub(super) unsafe fn write<S: Simd>(
+        &self,
+        panel: Panel,
+        sums: &[f32],
+        first: usize,
+        count: usize,
+    ) {
         for n in 0..panel.nr {
             let mut m = 0;
             while m < count {
-                // SAFETY: rows below `count` are pixels of this block.
+                // SAFETY: the caller's promise.
                 unsafe {
                     m += if m + 4 <= count {
-                        self.write::<S, 4>(panel, n, first, m)
+                        self.write_some::<S, 4>(panel, sums, n, first, m)
                     } else if m + 2 <= count {
-                        self.write::<S, 2>(panel, n, first, m)
+                        self.write_some::<S, 2>(panel, sums, n, first, m)
                     } else {
-                        self.write::<S, 1>(panel, n, first, m)
+                        self.write_some::<S, 1>(panel, sums, n, first, m)
                     };
                 }
             }
         }
     }
 
-    /// Finishes and writes vector `n` of the panel for pixels `first + m` and `N - 1` more; hands
-    /// back `N`.
+    /// Vector `n` of the panel for pixels `first + m` and `N - 1` more; hands back `N`.
     ///
     /// # Safety
-    /// As for [`Block::group`], whose sums are in the scratch.
+    /// As for [`Sink::write`].
     #[inline(always)]
-    unsafe fn write<S: Simd, const N: usize>(
+    unsafe fn write_some<S: Simd, const N: usize>(
         &self,
         panel: Panel,
+        sums: &[f32],
         n: usize,
         first: usize,
         m: usize,
@@ -182,7 +240,7 @@ impl Block<'_> {
         let offset = (first + m) * self.out_pixel + channel;
         // SAFETY: the caller's promise.
         unsafe {
-            let sums = S::load_each(self.scratch.as_ptr().add(m * width + n * S::LANES), width);
+            let sums = S::load_each(sums.as_ptr().add(m * width + n * S::LANES), width);
             let values: [S; N] = self.writer.finish(sums, channel, offset, self.out_pixel);
             for i in 0..N {
                 values[i].store(self.output.get().add(offset + i * self.out_pixel));

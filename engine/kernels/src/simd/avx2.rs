@@ -96,9 +96,20 @@ impl Simd for Avx2 {
     unsafe fn micro(nr: usize, job: &Micro) {
         unsafe {
             match nr {
-                1 => micro::<Self, 6, 1>(job),
-                _ => micro::<Self, 6, 2>(job),
+                1 => micro_kernel::<6, 1>(job),
+                _ => micro_kernel::<6, 2>(job),
             }
         }
     }
+}
+
+/// A function of its own: inlined into a large one, its sums do not all get registers.
+///
+/// # Safety
+/// The processor has these instructions; see [`Micro`].
+#[inline(never)]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn micro_kernel<const ROWS: usize, const NR: usize>(job: &Micro) {
+    // SAFETY: the caller's promise.
+    unsafe { micro::<Avx2, ROWS, NR>(job) }
 }

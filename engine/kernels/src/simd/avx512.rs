@@ -104,11 +104,22 @@ impl Simd for Avx512 {
     unsafe fn micro(nr: usize, job: &Micro) {
         unsafe {
             match nr {
-                1 => micro::<Self, 12, 1>(job),
-                2 => micro::<Self, 12, 2>(job),
-                3 => micro::<Self, 8, 3>(job),
-                _ => micro::<Self, 6, 4>(job),
+                1 => micro_kernel::<12, 1>(job),
+                2 => micro_kernel::<12, 2>(job),
+                3 => micro_kernel::<8, 3>(job),
+                _ => micro_kernel::<6, 4>(job),
             }
         }
     }
+}
+
+/// A function of its own: inlined into a large one, its sums do not all get registers.
+///
+/// # Safety
+/// The processor has these instructions; see [`Micro`].
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
+unsafe fn micro_kernel<const ROWS: usize, const NR: usize>(job: &Micro) {
+    // SAFETY: the caller's promise.
+    unsafe { micro::<Avx512, ROWS, NR>(job) }
 }

@@ -87,11 +87,21 @@ impl Simd for Neon {
     unsafe fn micro(nr: usize, job: &Micro) {
         unsafe {
             match nr {
-                1 => micro::<Self, 6, 1>(job),
-                2 => micro::<Self, 6, 2>(job),
-                3 => micro::<Self, 6, 3>(job),
-                _ => micro::<Self, 6, 4>(job),
+                1 => micro_kernel::<6, 1>(job),
+                2 => micro_kernel::<6, 2>(job),
+                3 => micro_kernel::<6, 3>(job),
+                _ => micro_kernel::<6, 4>(job),
             }
         }
     }
+}
+
+/// A function of its own: inlined into a large one, its sums do not all get registers.
+///
+/// # Safety
+/// See [`Micro`].
+#[inline(never)]
+unsafe fn micro_kernel<const ROWS: usize, const NR: usize>(job: &Micro) {
+    // SAFETY: the caller's promise.
+    unsafe { micro::<Neon, ROWS, NR>(job) }
 }

@@ -82,9 +82,19 @@ impl Simd for Portable {
         // SAFETY: the caller's promise.
         unsafe {
             match nr {
-                1 => micro::<Self, 6, 1>(job),
-                _ => micro::<Self, 6, 2>(job),
+                1 => micro_kernel::<6, 1>(job),
+                _ => micro_kernel::<6, 2>(job),
             }
         }
     }
+}
+
+/// A function of its own: inlined into a large one, its sums do not all get registers.
+///
+/// # Safety
+/// See [`Micro`].
+#[inline(never)]
+unsafe fn micro_kernel<const ROWS: usize, const NR: usize>(job: &Micro) {
+    // SAFETY: the caller's promise.
+    unsafe { micro::<Portable, ROWS, NR>(job) }
 }

@@ -56,7 +56,7 @@ pub(crate) fn span(
     let mut tensors = Vec::new();
     // The comparison above has put the file's convolutions in the description's order.
     for conv in graph.convs() {
-        let shape = vec![conv.output, conv.input, conv.kernel, conv.kernel];
+        let shape = conv.kernel_shape().to_vec();
         let (dtype, bytes) = numbers.weights(shape.iter().product())?;
         tensors.push(Stored { name: format!("{}.weight", conv.name), dtype, shape, bytes });
         tensors.push(Stored {
@@ -262,7 +262,7 @@ mod tests {
     fn bin(tag: u32) -> Vec<u8> {
         let mut bytes: Vec<u8> = span::MEAN.iter().flat_map(|mean| mean.to_le_bytes()).collect();
         for conv in graph().convs() {
-            let count = conv.input * conv.output * conv.kernel * conv.kernel;
+            let count = conv.kernel_shape().iter().product::<usize>();
             bytes.extend(tag.to_le_bytes());
             match tag {
                 TAG_F16 => {
