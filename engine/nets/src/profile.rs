@@ -35,7 +35,7 @@ impl Profile {
             name: step.name.clone(),
             kind: match &step.work {
                 Work::Load(_) | Work::Copy(_) => "memory",
-                Work::Conv { .. } => "convolution",
+                Work::Conv { .. } | Work::Separable { .. } => "convolution",
                 _ => "elements",
             },
             ..Row::default()

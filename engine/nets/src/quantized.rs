@@ -243,7 +243,7 @@ fn bytes_read(work: &Work) -> Option<(Slot, Option<Slot>)> {
 fn numbers_read(work: &Work, to: Slot) -> Vec<Slot> {
     match work {
         Work::Load(_) => Vec::new(),
-        Work::Conv { input, join, .. } => {
+        Work::Conv { input, join, .. } | Work::Separable { input, join, .. } => {
             [Some(*input), join.map(|(_, slot)| slot)].into_iter().flatten().collect()
         }
         Work::Activate(_) => vec![to],

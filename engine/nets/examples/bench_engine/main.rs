@@ -43,19 +43,24 @@ trait Runner {
 fn serve() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (mut runner, threads): (Box<dyn Runner>, &str) = match words.as_slice() {
-        ["attention", ..] => return Err("limpid's kernels have no attention yet".into()),
-        [weights, layers, input, channels, height, width, sigma, threads, "fp32"] => {
-            let shape = [channels.parse()?, height.parse()?, width.parse()?];
-            let input = Path::new(input);
-            (Box::new(network::load(weights, layers, input, shape, sigma.parse()?)?), threads)
-        }
-        // A quantised executor joins here.
-        [.., precision] => return Err(format!("limpid has no {precision} yet").into()),
-        [] => return Err("there are no arguments".into()),
-    };
-    let pool = Pool::new(threads.parse()?)?;
     let cancel = Cancel::new();
+    let (mut runner, pool): (Box<dyn Runner>, Pool) = match words.as_slice() {
+        ["attention", ..] => return Err("limpid's kernels have no attention yet".into()),
+        [weights, layers, input, channels, height, width, sigma, threads, precision] => {
+            let shape = [channels.parse()?, height.parse()?, width.parse()?];
+            let (input, sigma) = (Path::new(input), sigma.parse()?);
+            let pool = Pool::new(threads.parse()?)?;
+            let cx = RunContext { pool: &pool, cancel: &cancel };
+            let on_bytes = match *precision {
+                "fp32" => None,
+                "int8" => Some(&cx),
+                other => return Err(format!("limpid has no {other}").into()),
+            };
+            let runner = network::load(weights, layers, input, shape, sigma, on_bytes)?;
+            (Box::new(runner), pool)
+        }
+        [..] => return Err("the arguments fit nothing".into()),
+    };
     let cx = RunContext { pool: &pool, cancel: &cancel };
     for _ in 0..WARM_UPS {
         runner.run(&cx)?;

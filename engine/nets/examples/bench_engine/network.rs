@@ -27,20 +27,32 @@ enum Kind {
 }
 
 /// Reads weights, layers (`-` for a network of the program) and an input `[C, H, W]`.
+///
+/// With `on_bytes` the steps between bytes are measured on the input itself: fair for speed, a
+/// little too kind for the agreement with other engines.
 pub(crate) fn load(
     weights: &str,
     layers: &str,
     input: &Path,
     [channels, height, width]: [usize; 3],
     sigma: f32,
+    on_bytes: Option<&RunContext<'_>>,
 ) -> Result<NetworkRunner> {
     let input = Planes::from_vec(channels, height, width, read_f32(input)?)?;
     let bytes = std::fs::read(weights)?;
-    let network = if layers == "-" { shipped(&bytes)? } else { described(bytes, layers)? };
+    let measured = on_bytes.map(|cx| (&input, sigma, cx));
+    let network = if layers == "-" {
+        shipped(&bytes, measured)?
+    } else {
+        described(bytes, layers, measured)?
+    };
     Ok(NetworkRunner { network, input, sigma, result: Planes::zeros(0, 0, 0) })
 }
 
-fn shipped(bytes: &[u8]) -> Result<Kind> {
+/// What a network on bytes is measured with.
+type Measured<'a> = (&'a Planes, f32, &'a RunContext<'a>);
+
+fn shipped(bytes: &[u8], measured: Option<Measured<'_>>) -> Result<Kind> {
     let weights = Weights::read(bytes)?;
     let text = CardText {
         name: "bench".to_owned(),
@@ -53,15 +65,28 @@ fn shipped(bytes: &[u8]) -> Result<Kind> {
         quality: Vec::new(),
         limits: Vec::new(),
     };
-    let network = Network::new(text.of_import(0, String::new()), &weights)?;
+    let card = text.of_import(0, String::new());
+    let network = match measured {
+        None => Network::new(card, &weights)?,
+        Some((picture, sigma, cx)) => {
+            let pictures = std::slice::from_ref(picture);
+            Network::quantized(card, &weights, pictures, sigma, cx)?
+        }
+    };
     Ok(Kind::Shipped(Box::new(network)))
 }
 
-fn described(bytes: Vec<u8>, layers: &str) -> Result<Kind> {
+fn described(bytes: Vec<u8>, layers: &str, measured: Option<Measured<'_>>) -> Result<Kind> {
     let description: Description = serde_json::from_slice(&std::fs::read(layers)?)?;
-    let tensors = tensors(&bytes)?;
+    let (graph, tensors) = (description.graph()?, tensors(&bytes)?);
     drop(bytes); // the peak counts
-    Ok(Kind::Described(Box::new(Described::new(&description.graph()?, tensors)?)))
+    let network = match measured {
+        None => Described::new(&graph, tensors)?,
+        Some((picture, sigma, cx)) => {
+            Described::quantized(&graph, tensors, std::slice::from_ref(picture), sigma, cx)?
+        }
+    };
+    Ok(Kind::Described(Box::new(network)))
 }
 
 impl Runner for NetworkRunner {
@@ -108,6 +133,7 @@ impl Description {
             };
             last = match layer.op.as_str() {
                 "conv" => b.conv(&layer.name, read(0)?, layer.output, layer.kernel),
+                "depthwise" => b.depthwise(&layer.name, read(0)?, layer.kernel),
                 "relu" => b.relu(read(0)?),
                 "silu" => b.silu(read(0)?),
                 "sigmoid" => b.sigmoid(read(0)?),
