@@ -51,6 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("320 > 320, 3x3, 64 x 64", ConvSpec::same(320, 320, 3), 64, 64),
         ("640 > 640, 3x3, 32 x 32", ConvSpec::same(640, 640, 3), 32, 32),
         ("1280 > 1280, 3x3, 16 x 16", ConvSpec::same(1280, 1280, 3), 16, 16),
+        ("1280 > 1280, 3x3, 8 x 8", ConvSpec::same(1280, 1280, 3), 8, 8),
         ("1280 > 1280, 1x1, 32 x 32", ConvSpec::same(1280, 1280, 1), 32, 32),
     ];
     let chains = [

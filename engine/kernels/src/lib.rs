@@ -15,8 +15,10 @@
 //!   | path | for | work of one block |
 //!   |---|---|---|
 //!   | Winograd F(4x4, 3x3) | 3 x 3, stride 1, from 8 channels on | 24 tiles through transform, product and transform back, in scratch that stays in the second-level cache |
+//!   | Winograd F(2x2, 3x3) | the same, from a million pairs of channels on (reading the larger tile's weights would take longer than it saves) and for weights with which the larger tile rounds too coarsely (tried when they are packed) | 48 tiles |
 //!   | pointwise | 1 x 1, also over inputs in parts | 192 pixels |
-//!   | depthwise | one kernel a channel | a row, four pixels at a time |
+//!   | depthwise | one kernel a channel | two rows, four pixels of each at a time |
+//!   | separable | depthwise and the 1 x 1 behind it, see [`SeparableConv2d`] | two rows of 48 pixels, what lies between them in the first-level cache |
 //!   | direct | everything else | 192 pixels of a row, inputs read where they lie |
 //!
 //! * **Epilogues** (bias, residual, activation, clamp) happen between the sums and memory.

@@ -117,7 +117,7 @@ fn check(spec: &ConvSpec, height: usize, width: usize, algorithm: Algorithm, see
     let input = planes(spec.in_channels, height, width, seed + 2);
     let wanted = reference(spec, &weight, &bias, &input);
     let tolerance = match algorithm {
-        Algorithm::Winograd => WINOGRAD_TOLERANCE,
+        Algorithm::Winograd | Algorithm::WinogradSmall => WINOGRAD_TOLERANCE,
         // a sum of n rounded products errs like a random walk of n steps of 2^-24
         _ => DIRECT_TOLERANCE * (depth as f64 / 256.0).sqrt().max(1.0),
     };
@@ -169,6 +169,7 @@ proptest! {
         let spec = ConvSpec { padding, ..ConvSpec::same(ins, outs, 3) };
         prop_assume!(fits(&spec, height, width));
         check(&spec, height, width, Algorithm::Winograd, seed.into());
+        check(&spec, height, width, Algorithm::WinogradSmall, seed.into());
     }
 
     #[test]
@@ -286,6 +287,7 @@ proptest! {
 fn sides_equal_to_the_channels_do_not_confuse_the_layout() {
     for n in [1, 4, 16, 17] {
         check(&ConvSpec::same(n, n, 3), n, n, Algorithm::Winograd, 7);
+        check(&ConvSpec::same(n, n, 3), n, n, Algorithm::WinogradSmall, 7);
         check(&ConvSpec::same(n, n, 3), n, n, Algorithm::Direct, 7);
     }
 }
@@ -324,7 +326,7 @@ fn the_epilogue_adds_activates_and_clamps_in_its_order() {
         (Activation::Tanh, Box::new(|x, _| x.tanh())),
     ];
     for isa in available() {
-        for algorithm in [Algorithm::Direct, Algorithm::Winograd] {
+        for algorithm in [Algorithm::Direct, Algorithm::Winograd, Algorithm::WinogradSmall] {
             let conv = Conv2d::with(&spec, &weight, Some(&bias), algorithm, isa).unwrap();
             for (activation, function) in &activations {
                 for place in 0..4 {
@@ -382,8 +384,10 @@ fn what_does_not_fit_is_an_error_and_not_a_panic() {
         assert!(bad.output_size(8, 8).is_err(), "{bad:?}");
     }
     let strided = ConvSpec { stride: [2, 2], ..spec };
-    let forced = Conv2d::with(&strided, &weight, None, Algorithm::Winograd, Isa::Portable);
-    assert!(forced.is_err(), "Winograd with a stride");
+    for algorithm in [Algorithm::Winograd, Algorithm::WinogradSmall] {
+        let forced = Conv2d::with(&strided, &weight, None, algorithm, Isa::Portable);
+        assert!(forced.is_err(), "Winograd with a stride");
+    }
 
     let (pool, cancel) = (Pool::new(1).unwrap(), Cancel::new());
     let cx = RunContext { pool: &pool, cancel: &cancel };

@@ -1,7 +1,11 @@
 //! The shape of a convolution.
 
-use super::Algorithm;
+use super::{Algorithm, accuracy};
 use crate::ShapeError;
+
+/// Pairs of channels from which on reading Winograd's weights takes longer than the multiplications
+/// that the larger tile saves: such layers lie deep in a network, on pictures of a few tiles.
+const DEEP: usize = 1 << 20;
 
 /// Rows and columns of zeros around the input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,20 +95,31 @@ impl ConvSpec {
         2 * (taps * self.in_channels / self.groups.max(1) * self.out_channels) as u64
     }
 
-    /// The fastest algorithm for this shape.
-    pub(super) fn algorithm(&self) -> Algorithm {
-        let candidates = [Algorithm::Depthwise, Algorithm::Pointwise, Algorithm::Winograd];
+    /// The fastest algorithm for this shape that computes finely enough with these weights.
+    pub(super) fn algorithm(&self, weight: &[f32]) -> Algorithm {
         // with few input channels Winograd's transforms outweigh what it saves
-        let fits = |a: &Algorithm| *a != Algorithm::Winograd || self.in_channels >= 8;
-        let found = candidates.into_iter().find(|a| self.allows(*a) && fits(a));
-        found.unwrap_or(Algorithm::Direct)
+        let pays = self.in_channels >= 8 && self.allows(Algorithm::Winograd);
+        let is_deep = self.in_channels.saturating_mul(self.out_channels) > DEEP;
+        [Algorithm::Depthwise, Algorithm::Pointwise]
+            .into_iter()
+            .find(|algorithm| self.allows(*algorithm))
+            .or_else(|| {
+                (pays && !is_deep && accuracy::is_enough(self, weight, 4))
+                    .then_some(Algorithm::Winograd)
+            })
+            .or_else(|| {
+                (pays && accuracy::is_enough(self, weight, 2)).then_some(Algorithm::WinogradSmall)
+            })
+            .unwrap_or(Algorithm::Direct)
     }
 
     pub(super) fn allows(&self, algorithm: Algorithm) -> bool {
         let plain = self.stride == [1, 1] && self.dilation == [1, 1];
         match algorithm {
             Algorithm::Direct => true,
-            Algorithm::Winograd => plain && self.groups == 1 && self.kernel == [3, 3],
+            Algorithm::Winograd | Algorithm::WinogradSmall => {
+                plain && self.groups == 1 && self.kernel == [3, 3]
+            }
             Algorithm::Pointwise => {
                 plain
                     && self.groups == 1
