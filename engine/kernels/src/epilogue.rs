@@ -2,6 +2,7 @@
 
 use crate::aligned::AlignedBuf;
 use crate::feature::{Feature, padded};
+use crate::gelu::{gelu, gelu_tanh};
 use crate::simd::Simd;
 use crate::{KernelError, ShapeError};
 
@@ -50,6 +51,12 @@ pub enum Activation<'a> {
     Sigmoid,
     /// `tanh(x)`.
     Tanh,
+    /// `x * Phi(x)` with the normal distribution function: the error linear unit by the exact `erf`.
+    Gelu,
+    /// The same by `tanh`, as networks trained with that approximation want it (within 5e-4).
+    GeluTanh,
+    /// `x * sigmoid(1.702 x)`, the coarser approximation of CLIP's text encoder.
+    GeluSigmoid,
 }
 
 impl Activation<'_> {
@@ -247,6 +254,21 @@ pub(crate) unsafe fn activate<S: Simd, const N: usize>(
         Activation::Tanh => {
             for x in x {
                 *x = x.add(*x).sigmoid().mul_add(S::splat(2.0), S::splat(-1.0));
+            }
+        }
+        Activation::Gelu => {
+            for x in x {
+                *x = gelu(*x);
+            }
+        }
+        Activation::GeluTanh => {
+            for x in x {
+                *x = gelu_tanh(*x);
+            }
+        }
+        Activation::GeluSigmoid => {
+            for x in x {
+                *x = x.mul(x.mul(S::splat(1.702)).sigmoid());
             }
         }
     }

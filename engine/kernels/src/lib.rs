@@ -75,12 +75,14 @@
 #![allow(clippy::needless_range_loop)] // loops over registers read as the formulas do
 
 mod aligned;
+mod attention;
 mod cancel;
 mod context;
 mod conv;
 mod elementwise;
 mod epilogue;
 mod feature;
+mod gelu;
 mod gemm;
 mod norm;
 mod planes;
@@ -91,6 +93,7 @@ mod resize;
 mod shuffle;
 mod simd;
 
+pub use attention::{Attention, AttentionInput, Heads, Mask};
 pub use cancel::{Cancel, Cancelled};
 pub use context::{KernelError, RunContext};
 pub use conv::{

@@ -158,6 +158,23 @@ proptest! {
     }
 }
 
+/// `(1 + erf(x / sqrt(2))) / 2`: the series (Abramowitz and Stegun 26.2.10) where it converges, the
+/// continued fraction (26.2.14) for the tails.
+fn normal_distribution(x: f64) -> f64 {
+    let density = (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    if x.abs() > 5.0 {
+        let fraction = (1..60).rev().fold(x.abs(), |rest, n| x.abs() + f64::from(n) / rest);
+        let tail = density / fraction;
+        return if x > 0.0 { 1.0 - tail } else { tail };
+    }
+    let (mut term, mut sum) = (x, x);
+    for n in 1..100 {
+        term *= x * x / f64::from(2 * n + 1);
+        sum += term;
+    }
+    0.5 + density * sum
+}
+
 #[test]
 fn functions_of_a_value_hold_over_the_whole_range() {
     let xs: Vec<f32> = (-3000..=3000).map(|i| i as f32 / 30.0).collect();
@@ -169,7 +186,12 @@ fn functions_of_a_value_hold_over_the_whole_range() {
     };
     let sigmoid = |x: f32| 1.0 / (1.0 + (-f64::from(x)).exp());
     type Function<'a> = &'a dyn Fn(f32) -> f64;
-    let cases: [(&str, Activation<'_>, Function<'_>); 3] = [
+    let gelu_tanh =
+        |x: f64| x * 0.5 * (1.0 + (0.797_884_560_8 * (x + 0.044715 * x.powi(3))).tanh());
+    let cases: [(&str, Activation<'_>, Function<'_>); 6] = [
+        ("gelu", Activation::Gelu, &|x| f64::from(x) * normal_distribution(x.into())),
+        ("gelu by tanh", Activation::GeluTanh, &|x| gelu_tanh(x.into())),
+        ("gelu by sigmoid", Activation::GeluSigmoid, &|x| f64::from(x) * sigmoid(1.702 * x)),
         ("sigmoid", Activation::Sigmoid, &sigmoid),
         ("silu", Activation::Silu, &|x| f64::from(x) * sigmoid(x)),
         ("tanh", Activation::Tanh, &|x| f64::from(x).tanh()),

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Simd, Task};
+use super::{Simd, Task, exp2_rest};
 use crate::gemm::{Micro, micro};
 
 #[derive(Clone, Copy)]
@@ -91,6 +91,12 @@ impl Simd for Avx512 {
             let error = _mm512_fnmadd_ps(self.0, guess, _mm512_set1_ps(1.0));
             Self(_mm512_fmadd_ps(guess, error, guess))
         }
+    }
+    #[inline(always)]
+    fn exp2_negative(self) -> Self {
+        // the scaling goes to zero by itself, so that nothing need be clamped
+        let whole = self.round();
+        unsafe { Self(_mm512_scalef_ps(exp2_rest(self.sub(whole)).0, whole.0)) }
     }
     #[inline(always)]
     fn rows(nr: usize) -> usize {
