@@ -110,26 +110,46 @@ impl Task for Pack<'_> {
         keys_to[count * layout.dim..].fill(0.0);
         let pixel = values.tokens.pixel_stride();
         let from = &values.tokens.data()[first * pixel + values.first_channel + channel..];
-        transpose(from, pixel, [count, layout.dim], values_to, layout.tile_keys, 1.0);
+        // weights of keys that are not there are never read, so only whole rows need zeros
+        // SAFETY: the head's channels of tokens inside the feature, and the tile's own rows.
+        unsafe {
+            let (from, to) = (from.as_ptr(), values_to.as_mut_ptr());
+            transpose::<S>(from, pixel, [count, layout.dim], to, layout.tile_keys);
+        }
         values_to[layout.dim * layout.tile_keys..].fill(0.0);
     }
 }
 
-/// `to[c][r] = factor * from[r][c]` for `[rows, columns]`, with zeros in the rest of `to`'s rows,
-/// which are `to_stride` long.
+/// `to[c][r] = from[r][c]` for `[rows, columns]`.
+///
+/// # Safety
+/// All of these values are readable and writable, and the two do not overlap.
 #[inline(always)]
-pub(super) fn transpose(
-    from: &[f32],
+pub(super) unsafe fn transpose<S: Simd>(
+    from: *const f32,
     from_stride: usize,
     [rows, columns]: [usize; 2],
-    to: &mut [f32],
+    to: *mut f32,
     to_stride: usize,
-    factor: f32,
 ) {
-    for (c, to) in to.chunks_exact_mut(to_stride).take(columns).enumerate() {
-        for (r, to) in to[..rows].iter_mut().enumerate() {
-            *to = factor * from[r * from_stride + c];
+    // SAFETY: the caller's promise; blocks that would leave the matrix are moved back inside, over
+    // what is already done.
+    unsafe {
+        if rows < S::LANES || columns < S::LANES {
+            for r in 0..rows {
+                for c in 0..columns {
+                    *to.add(c * to_stride + r) = *from.add(r * from_stride + c);
+                }
+            }
+            return;
         }
-        to[rows..].fill(0.0);
+        for r in (0..rows).step_by(S::LANES) {
+            let r = r.min(rows - S::LANES);
+            for c in (0..columns).step_by(S::LANES) {
+                let c = c.min(columns - S::LANES);
+                let block = from.add(r * from_stride + c);
+                S::transpose(block, from_stride, to.add(c * to_stride + r), to_stride);
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 use super::pack::{Layout, transpose};
 use super::{Heads, Mask};
 use crate::context::SharedMut;
+use crate::feature::CHANNEL_BLOCK;
 use crate::gemm::Micro;
 use crate::simd::{Simd, Task};
 
@@ -58,13 +59,32 @@ impl Task for Block<'_> {
         let panels = range.len().div_ceil(panel);
         let (scores, states) = self.scratch.split_at_mut(panel * layout.tile_keys);
         let pixel = queries.tokens.pixel_stride();
+        // a head's channels of a token lie far from those of the next, where no processor looks
+        for query in range.clone() {
+            let from = queries.tokens.as_ptr();
+            let from = from.wrapping_add(query * pixel + queries.first_channel + channel);
+            let to = target.get().wrapping_add(query * out_pixel + channel);
+            for line in (0..layout.dim + CHANNEL_BLOCK - 1).step_by(CHANNEL_BLOCK) {
+                S::prefetch(from.wrapping_add(line.min(layout.dim - 1)));
+                S::prefetch_to_write(to.wrapping_add(line.min(layout.dim - 1)));
+            }
+        }
         for (i, state) in states.chunks_exact_mut(layout.state_len()).take(panels).enumerate() {
             let state = State::new(&layout, state);
             let first = range.start + i * panel;
             let count = panel.min(range.end - first);
             let from = &queries.tokens.data()[first * pixel + queries.first_channel + channel..];
-            let factor = scale * std::f32::consts::LOG2_E;
-            transpose(from, pixel, [count, layout.dim], state.queries, panel, factor);
+            if count < panel {
+                state.queries.fill(0.0);
+            }
+            // SAFETY: the head's channels of tokens inside the feature; a panel for each channel.
+            unsafe {
+                let to = state.queries.as_mut_ptr();
+                transpose::<S>(from.as_ptr(), pixel, [count, layout.dim], to, panel);
+            }
+            for query in &mut *state.queries {
+                *query *= scale * std::f32::consts::LOG2_E;
+            }
             state.largest.fill(HIDDEN);
             state.sums.fill(0.0);
         }
@@ -140,17 +160,17 @@ impl Task for Block<'_> {
             for sum in &mut *state.sums {
                 *sum = 1.0 / *sum;
             }
+            for row in state.results.chunks_exact_mut(panel) {
+                for (result, factor) in row.iter_mut().zip(&*state.sums) {
+                    *result *= factor;
+                }
+            }
             let first = range.start + i * panel;
             let count = panel.min(range.end - first);
-            for query in 0..count {
-                // SAFETY: the channels of this head of this block's own queries.
-                let to = unsafe {
-                    let to = target.get().add((first + query) * out_pixel + channel);
-                    std::slice::from_raw_parts_mut(to, layout.dim)
-                };
-                for (c, to) in to.iter_mut().enumerate() {
-                    *to = state.results[c * panel + query] * state.sums[query];
-                }
+            // SAFETY: the channels of this head of this block's own queries.
+            unsafe {
+                let to = target.get().add(first * out_pixel + channel);
+                transpose::<S>(state.results.as_ptr(), panel, [layout.dim, count], to, out_pixel);
             }
         }
     }

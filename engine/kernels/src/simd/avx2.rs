@@ -89,6 +89,33 @@ impl Simd for Avx2 {
         unsafe { _mm_prefetch::<_MM_HINT_ET0>(address.cast()) }
     }
     #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // squares of 2, then of 4, then halves of vectors
+        unsafe {
+            let z = _mm256_setzero_ps();
+            let (mut a, mut b) = ([z; 8], [z; 8]);
+            for r in 0..8 {
+                a[r] = _mm256_loadu_ps(from.add(r * from_stride));
+            }
+            for r in 0..4 {
+                b[2 * r] = _mm256_unpacklo_ps(a[2 * r], a[2 * r + 1]);
+                b[2 * r + 1] = _mm256_unpackhi_ps(a[2 * r], a[2 * r + 1]);
+            }
+            for r in 0..2 {
+                a[4 * r] = _mm256_shuffle_ps::<0x44>(b[4 * r], b[4 * r + 2]);
+                a[4 * r + 1] = _mm256_shuffle_ps::<0xee>(b[4 * r], b[4 * r + 2]);
+                a[4 * r + 2] = _mm256_shuffle_ps::<0x44>(b[4 * r + 1], b[4 * r + 3]);
+                a[4 * r + 3] = _mm256_shuffle_ps::<0xee>(b[4 * r + 1], b[4 * r + 3]);
+            }
+            for i in 0..4 {
+                let low = _mm256_permute2f128_ps::<0x20>(a[i], a[4 + i]);
+                let high = _mm256_permute2f128_ps::<0x31>(a[i], a[4 + i]);
+                _mm256_storeu_ps(to.add(i * to_stride), low);
+                _mm256_storeu_ps(to.add((4 + i) * to_stride), high);
+            }
+        }
+    }
+    #[inline(always)]
     fn rows(_nr: usize) -> usize {
         6
     }

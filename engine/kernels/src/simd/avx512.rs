@@ -99,6 +99,41 @@ impl Simd for Avx512 {
         unsafe { Self(_mm512_scalef_ps(exp2_rest(self.sub(whole)).0, whole.0)) }
     }
     #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // squares of 2, then of 4, then quarters of vectors twice
+        unsafe {
+            let z = _mm512_setzero_ps();
+            let (mut a, mut b) = ([z; 16], [z; 16]);
+            for r in 0..16 {
+                a[r] = _mm512_loadu_ps(from.add(r * from_stride));
+            }
+            for r in 0..8 {
+                b[2 * r] = _mm512_unpacklo_ps(a[2 * r], a[2 * r + 1]);
+                b[2 * r + 1] = _mm512_unpackhi_ps(a[2 * r], a[2 * r + 1]);
+            }
+            for r in 0..4 {
+                // column `4 q + i` of rows `4 r..4 r + 4` is quarter `q` of `a[4 r + i]`
+                a[4 * r] = _mm512_shuffle_ps::<0x44>(b[4 * r], b[4 * r + 2]);
+                a[4 * r + 1] = _mm512_shuffle_ps::<0xee>(b[4 * r], b[4 * r + 2]);
+                a[4 * r + 2] = _mm512_shuffle_ps::<0x44>(b[4 * r + 1], b[4 * r + 3]);
+                a[4 * r + 3] = _mm512_shuffle_ps::<0xee>(b[4 * r + 1], b[4 * r + 3]);
+            }
+            for i in 0..4 {
+                let even_low = _mm512_shuffle_f32x4::<0x88>(a[i], a[4 + i]);
+                let odd_low = _mm512_shuffle_f32x4::<0xdd>(a[i], a[4 + i]);
+                let even_high = _mm512_shuffle_f32x4::<0x88>(a[8 + i], a[12 + i]);
+                let odd_high = _mm512_shuffle_f32x4::<0xdd>(a[8 + i], a[12 + i]);
+                b[i] = _mm512_shuffle_f32x4::<0x88>(even_low, even_high);
+                b[8 + i] = _mm512_shuffle_f32x4::<0xdd>(even_low, even_high);
+                b[4 + i] = _mm512_shuffle_f32x4::<0x88>(odd_low, odd_high);
+                b[12 + i] = _mm512_shuffle_f32x4::<0xdd>(odd_low, odd_high);
+            }
+            for c in 0..16 {
+                _mm512_storeu_ps(to.add(c * to_stride), b[c]);
+            }
+        }
+    }
+    #[inline(always)]
     fn rows(nr: usize) -> usize {
         match nr {
             1 | 2 => 12,

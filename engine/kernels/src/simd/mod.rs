@@ -49,6 +49,21 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     #[inline(always)]
     fn prefetch_to_write(_address: *const f32) {}
 
+    /// `to[c][r] = from[r][c]` for a block of `LANES` rows and columns, whose rows are `from_stride`
+    /// and `to_stride` values apart.
+    ///
+    /// # Safety
+    /// All of these values are readable and writable, and the two blocks do not overlap.
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        for r in 0..Self::LANES {
+            for c in 0..Self::LANES {
+                // SAFETY: the caller's promise.
+                unsafe { *to.add(c * to_stride + r) = *from.add(r * from_stride + c) }
+            }
+        }
+    }
+
     /// Rows of the micro-kernel that holds `nr` vectors of output channels.
     fn rows(nr: usize) -> usize;
     /// Runs that micro-kernel.
