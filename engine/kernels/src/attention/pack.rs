@@ -6,7 +6,7 @@ use crate::simd::{Isa, Simd, Task};
 /// Keys of a tile, about: its scores for one panel of queries stay in the first-level cache.
 const TILE_KEYS: usize = 128;
 /// Queries of a block of work, about: each tile of keys is fetched once for all of them.
-const BLOCK_QUERIES: usize = 96;
+const BLOCK_QUERIES: usize = 192;
 /// Vectors of queries that the micro-kernel takes at once where it can: with 3, AVX-512 holds 8
 /// rows, which divide the usual head widths.
 const WANTED_NR: usize = 3;
