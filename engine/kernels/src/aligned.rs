@@ -18,6 +18,12 @@ unsafe impl Send for AlignedBuf {}
 // SAFETY: shared access only reads, as for `Vec<f32>`.
 unsafe impl Sync for AlignedBuf {}
 
+impl Default for AlignedBuf {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl AlignedBuf {
     /// No memory yet.
     pub(crate) const fn new() -> Self {

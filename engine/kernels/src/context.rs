@@ -76,18 +76,47 @@ pub(crate) fn channel_parts(blocks: usize, panels: usize) -> usize {
     WANTED.div_ceil(blocks.max(1)).clamp(1, panels.max(1))
 }
 
+/// Memory that the workers of one run share: sums of parts, and coefficients made of them.
+#[derive(Default)]
+pub(crate) struct Shared {
+    pub(crate) sums: Vec<f64>,
+    pub(crate) lines: AlignedBuf,
+}
+
+impl Shared {
+    /// Memory of at least these lengths, with what is left in it, for the time of `work`. It belongs
+    /// to the calling thread and is kept for its next run.
+    pub(crate) fn with<R>(sums: usize, lines: usize, work: impl FnOnce(&mut Self) -> R) -> R {
+        thread_local! {
+            static KEPT: RefCell<Shared> = const {
+                RefCell::new(Shared { sums: Vec::new(), lines: AlignedBuf::new() })
+            };
+        }
+        // taken out and not borrowed: while this thread waits for its workers it may be given other
+        // work that ends here too
+        let mut shared = KEPT.take();
+        if shared.sums.len() < sums {
+            shared.sums.resize(sums, 0.0);
+        }
+        shared.lines.reserve(lines);
+        let result = work(&mut shared);
+        KEPT.replace(shared);
+        result
+    }
+}
+
 /// A pointer that workers share to write disjoint parts of one tensor.
 #[derive(Clone, Copy)]
-pub(crate) struct SharedMut(pub(crate) *mut f32);
+pub(crate) struct SharedMut<T = f32>(pub(crate) *mut T);
 
 // SAFETY: each user writes only the pixels of its own block, and blocks are disjoint.
-unsafe impl Send for SharedMut {}
+unsafe impl<T: Send> Send for SharedMut<T> {}
 // SAFETY: as above.
-unsafe impl Sync for SharedMut {}
+unsafe impl<T: Send> Sync for SharedMut<T> {}
 
-impl SharedMut {
+impl<T: Copy> SharedMut<T> {
     /// The pointer; a method, so that closures capture the wrapper and not the bare pointer.
-    pub(crate) fn get(self) -> *mut f32 {
+    pub(crate) fn get(self) -> *mut T {
         self.0
     }
 }

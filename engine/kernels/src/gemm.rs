@@ -140,4 +140,69 @@ impl Packed {
         // SAFETY: inside `data`, as packed by `new`.
         unsafe { self.data.as_ptr().add(panel.offset + slice * self.depth * panel.nr * S::LANES) }
     }
+
+    /// One row times all panels of one slice: `out[n] = start[n] + sum over k of a[k] * weight[k][n]`.
+    /// The micro-kernels would compute six rows or more; here several depths at once keep as many
+    /// sums going, which is what hides the time from one multiply-add to the next.
+    ///
+    /// # Safety
+    /// `a` has `depth` values; `start` and `out` a value for each padded output channel.
+    #[inline(always)]
+    pub(crate) unsafe fn row<S: Simd>(&self, a: *const f32, start: *const f32, out: *mut f32) {
+        for i in 0..self.panels.len() {
+            let panel = self.panels[i];
+            // SAFETY: the caller's promise; a panel's weights are as `new` packed them.
+            unsafe {
+                let b = self.slice::<S>(panel, 0);
+                let (start, out) = (start.add(panel.channel), out.add(panel.channel));
+                match panel.nr {
+                    1 => row::<S, 1, 8>(self.depth, a, b, start, out),
+                    2 => row::<S, 2, 4>(self.depth, a, b, start, out),
+                    3 => row::<S, 3, 3>(self.depth, a, b, start, out),
+                    _ => row::<S, 4, 2>(self.depth, a, b, start, out),
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// See [`Packed::row`], for one panel of `NR` vectors.
+#[inline(always)]
+unsafe fn row<S: Simd, const NR: usize, const AT_ONCE: usize>(
+    depth: usize,
+    a: *const f32,
+    b: *const f32,
+    start: *const f32,
+    out: *mut f32,
+) {
+    // SAFETY: the caller's promise bounds every pointer below.
+    unsafe {
+        let mut sums = [[S::zero(); NR]; AT_ONCE];
+        sums[0] = S::load_each(start, S::LANES);
+        let whole = depth - depth % AT_ONCE;
+        for k in (0..whole).step_by(AT_ONCE) {
+            for i in 0..AT_ONCE {
+                let value = S::splat(*a.add(k + i));
+                let weights: [S; NR] = S::load_each(b.add((k + i) * NR * S::LANES), S::LANES);
+                for n in 0..NR {
+                    sums[i][n] = value.mul_add(weights[n], sums[i][n]);
+                }
+            }
+        }
+        for k in whole..depth {
+            let value = S::splat(*a.add(k));
+            let weights: [S; NR] = S::load_each(b.add(k * NR * S::LANES), S::LANES);
+            for n in 0..NR {
+                sums[0][n] = value.mul_add(weights[n], sums[0][n]);
+            }
+        }
+        for n in 0..NR {
+            let mut sum = sums[0][n];
+            for i in 1..AT_ONCE {
+                sum = sum.add(sums[i][n]);
+            }
+            sum.store(out.add(n * S::LANES));
+        }
+    }
 }

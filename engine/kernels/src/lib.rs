@@ -89,9 +89,12 @@ mod planes;
 mod pool;
 mod pooling;
 mod quantized;
+mod recurrent;
 mod resize;
+mod rows;
 mod shuffle;
 mod simd;
+pub mod spectrum;
 
 pub use attention::{Attention, AttentionInput, Heads, Mask};
 pub use cancel::{Cancel, Cancelled};
@@ -110,6 +113,8 @@ pub use quantized::{
     DotProduct, Quantization, QuantizedActivation, QuantizedConv2d, QuantizedEpilogue,
     QuantizedFeature, QuantizedResidual, QuantizedWeights,
 };
+pub use recurrent::{Gru, Lstm, RecurrentState};
 pub use resize::{Alignment, Filter, Resize};
+pub use rows::{LayerNorm, softmax};
 pub use shuffle::{pixel_shuffle, pixel_unshuffle, upsample_nearest};
 pub use simd::Isa;

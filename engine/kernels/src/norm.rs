@@ -1,13 +1,16 @@
 //! Group normalisation (Wu and He 2018); with as many groups as channels it is instance
 //! normalisation.
 
-use crate::context::SharedMut;
+use crate::context::{Shared, SharedMut};
 use crate::epilogue::activate;
+use crate::feature::padded;
 use crate::simd::{Isa, Simd, Task};
-use crate::{Activation, ChannelVector, Feature, KernelError, RunContext, ShapeError};
+use crate::{Activation, Feature, KernelError, RunContext, ShapeError};
 
-/// Strips of rows that are summed apart: fixed, so that sums do not depend on the workers.
+/// Strips of pixels that are summed apart: fixed, so that sums do not depend on the workers.
 const STRIPS: usize = 64;
+/// Pixels that are summed in f32 before their sum joins that of the strip, in f64.
+const RUN: usize = 32;
 
 /// Normalises groups of channels over the whole picture, then scales and shifts each channel.
 #[derive(Clone, Debug)]
@@ -18,23 +21,23 @@ pub struct GroupNorm {
     shift: Vec<f32>,
 }
 
-/// Sums of each channel over some rows.
+/// Sums of each channel over some pixels.
 struct Sums<'a> {
     feature: &'a Feature,
-    rows: std::ops::Range<usize>,
+    pixels: std::ops::Range<usize>,
     /// Where given, squares of the distance to it are summed instead; one value a channel, padded.
-    centre: Option<&'a ChannelVector>,
+    centre: Option<&'a [f32]>,
     /// One sum a channel.
     sums: &'a mut [f64],
 }
 
-/// `activation((x - centre) * scale + shift)` over some rows.
+/// `activation((x - centre) * scale + shift)` over some pixels.
 struct Apply<'a> {
     target: SharedMut,
     values: std::ops::Range<usize>,
     pixel: usize,
-    /// Centre, scale and shift.
-    line: [&'a ChannelVector; 3],
+    /// Centre, scale and shift, `[3][pixel]`.
+    lines: &'a [f32],
     activation: Activation<'a>,
 }
 
@@ -49,13 +52,25 @@ impl GroupNorm {
         shift: &[f32],
         epsilon: f32,
     ) -> Result<Self, ShapeError> {
-        if groups == 0 || scale.len() != shift.len() || !scale.len().is_multiple_of(groups) {
+        if groups == 0
+            || scale.is_empty()
+            || scale.len() != shift.len()
+            || !scale.len().is_multiple_of(groups)
+        {
             let (scales, shifts) = (scale.len(), shift.len());
             return Err(ShapeError(format!(
                 "{scales} scales and {shifts} shifts in {groups} groups"
             )));
         }
         Ok(Self { groups, epsilon, scale: scale.to_vec(), shift: shift.to_vec() })
+    }
+
+    /// Instance normalisation (Ulyanov et al. 2016): each channel by itself.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when scales and shifts differ in number, or there are none.
+    pub fn instance(scale: &[f32], shift: &[f32], epsilon: f32) -> Result<Self, ShapeError> {
+        Self::new(scale.len(), scale, shift, epsilon)
     }
 
     /// Normalises `target` in place and applies `activation`. Means and variances are summed in
@@ -75,77 +90,109 @@ impl GroupNorm {
             let message = format!("{} channels for {channels} scales", target.channels());
             return Err(ShapeError(message).into());
         }
-        let in_group = channels / self.groups;
+        let pixel = padded(channels);
+        Shared::with(STRIPS * channels, 3 * pixel, |Shared { sums, lines }| {
+            let (sums, lines) = (&mut sums[..STRIPS * channels], &mut lines[..3 * pixel]);
+            self.coefficients(target, sums, lines, cx)?;
+            let pixels = target.height() * target.width();
+            let target = target.shared_mut();
+            cx.for_each_block(STRIPS, 0, |strip, _| {
+                let [first, end] = strip_of(strip, pixels);
+                let values = first * pixel..end * pixel;
+                let apply = Apply { target, values, pixel, lines, activation };
+                // SAFETY: each block writes its own pixels.
+                unsafe { Isa::current().run(apply) }
+            })?;
+            Ok(())
+        })
+    }
+
+    /// Computes centre, scale and shift of each channel of `target`, `[3][pixel]`.
+    fn coefficients(
+        &self,
+        target: &Feature,
+        sums: &mut [f64],
+        lines: &mut [f32],
+        cx: &RunContext<'_>,
+    ) -> Result<(), KernelError> {
+        let in_group = self.scale.len() / self.groups;
         let count = (in_group * target.height() * target.width()) as f64;
-        let by_group = |sums: &[f64]| -> Vec<f64> {
-            sums.chunks_exact(in_group).map(|group| group.iter().sum::<f64>() / count).collect()
-        };
-        let means = by_group(&sum(target, None, cx)?);
-        let centre: Vec<f32> = (0..channels).map(|c| means[c / in_group] as f32).collect();
-        let variances = by_group(&sum(target, Some(&ChannelVector::new(&centre)), cx)?);
-        let scale: Vec<f32> = (0..channels)
-            .map(|c| {
-                let deviation = (variances[c / in_group] + f64::from(self.epsilon)).sqrt();
-                (f64::from(self.scale[c]) / deviation) as f32
-            })
-            .collect();
-        let [centre, scale, shift] = [&centre, &scale, &self.shift].map(|v| ChannelVector::new(v));
-        let (pixel, height) = (target.pixel_stride(), target.height());
-        let row = target.width() * pixel;
-        let target = target.shared_mut();
-        cx.for_each_block(height, 0, |y, _| {
-            let values = y * row..(y + 1) * row;
-            let line = [&centre, &scale, &shift];
-            let apply = Apply { target, values, pixel, line, activation };
-            // SAFETY: each block writes its own row.
-            unsafe { Isa::current().run(apply) }
-        })?;
+        let (centre, rest) = lines.split_at_mut(target.pixel_stride());
+        let (scale, shift) = rest.split_at_mut(target.pixel_stride());
+        sum(target, None, sums, cx)?;
+        for (centre, group) in
+            centre.chunks_mut(in_group).zip(sums.chunks(in_group)).take(self.groups)
+        {
+            let mean = (group.iter().sum::<f64>() / count) as f32;
+            centre.iter_mut().take(in_group).for_each(|c| *c = mean);
+        }
+        sum(target, Some(centre), sums, cx)?;
+        for (c, group) in sums.chunks(in_group).take(self.groups).enumerate() {
+            let variance = group.iter().sum::<f64>() / count;
+            let deviation = (variance + f64::from(self.epsilon)).sqrt();
+            for c in c * in_group..(c + 1) * in_group {
+                scale[c] = (f64::from(self.scale[c]) / deviation) as f32;
+            }
+        }
+        shift[..self.shift.len()].copy_from_slice(&self.shift);
         Ok(())
     }
 }
 
-/// Sums of each channel over the whole picture, of values or of squared distances to `centre`.
+/// First and end of a strip's pixels.
+fn strip_of(strip: usize, pixels: usize) -> [usize; 2] {
+    [strip, strip + 1].map(|s| s * (pixels / STRIPS) + s * (pixels % STRIPS) / STRIPS)
+}
+
+/// Sums of each channel over the whole picture, of values or of squared distances to `centre`, into
+/// the first `channels` of `sums`, `[STRIPS][channels]`.
 fn sum(
     feature: &Feature,
-    centre: Option<&ChannelVector>,
+    centre: Option<&[f32]>,
+    sums: &mut [f64],
     cx: &RunContext<'_>,
-) -> Result<Vec<f64>, KernelError> {
-    let (channels, height) = (feature.channels(), feature.height());
-    let partial = std::sync::Mutex::new(vec![vec![0.0; channels]; STRIPS]);
+) -> Result<(), KernelError> {
+    let (channels, pixels) = (feature.channels(), feature.height() * feature.width());
+    sums.fill(0.0);
+    let shared = SharedMut(sums.as_mut_ptr());
     cx.for_each_block(STRIPS, 0, |strip, _| {
-        let rows = strip * height / STRIPS..(strip + 1) * height / STRIPS;
-        let mut sums = vec![0.0; channels];
-        // SAFETY: only reads, inside the feature.
-        unsafe { Isa::current().run(Sums { feature, rows, centre, sums: &mut sums }) }
-        let mut partial = partial.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        partial[strip] = sums;
+        let [first, end] = strip_of(strip, pixels);
+        // SAFETY: each strip has its own sums; the feature is only read.
+        unsafe {
+            let sums = shared.get().add(strip * channels);
+            let sums = std::slice::from_raw_parts_mut(sums, channels);
+            Isa::current().run(Sums { feature, pixels: first..end, centre, sums });
+        }
     })?;
-    let partial = partial.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    Ok((0..channels).map(|c| partial.iter().map(|sums| sums[c]).sum()).collect())
+    let (total, parts) = sums.split_at_mut(channels);
+    for part in parts.chunks_exact(channels) {
+        total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
+    }
+    Ok(())
 }
 
 impl Task for Sums<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { feature, rows, centre, sums } = self;
-        let (pixel, width) = (feature.pixel_stride(), feature.width());
-        for y in rows {
+        let Self { feature, pixels, centre, sums } = self;
+        let pixel = feature.pixel_stride();
+        for first in pixels.clone().step_by(RUN) {
+            let count = RUN.min(pixels.end - first);
             for c in (0..feature.channels()).step_by(S::LANES) {
-                // f32 along a row, f64 from row to row
                 let mut lanes = [0.0f32; 16];
                 // SAFETY: pixels of the feature, whole vectors of its padded channels; no vector
                 // is longer than 16.
                 unsafe {
-                    let from = feature.as_ptr().add(y * width * pixel + c);
+                    let from = feature.as_ptr().add(first * pixel + c);
                     let mut sum = S::zero();
                     if let Some(centre) = centre {
                         let centre = S::load(centre.as_ptr().add(c));
-                        for x in 0..width {
+                        for x in 0..count {
                             let distance = S::load(from.add(x * pixel)).sub(centre);
                             sum = distance.mul_add(distance, sum);
                         }
                     } else {
-                        for x in 0..width {
+                        for x in 0..count {
                             sum = sum.add(S::load(from.add(x * pixel)));
                         }
                     }
@@ -164,13 +211,13 @@ impl Task for Apply<'_> {
     unsafe fn run<S: Simd>(self) {
         for i in self.values.step_by(S::LANES) {
             let c = i % self.pixel;
-            // SAFETY: whole vectors of this block's row; scales, shifts and the activation have a
+            // SAFETY: whole vectors of this block's pixels; scales, shifts and the activation have a
             // value for each padded channel.
             unsafe {
-                let to = self.target.get().add(i);
-                let centre = S::load(self.line[0].as_ptr().add(c));
-                let scale = S::load(self.line[1].as_ptr().add(c));
-                let shift = S::load(self.line[2].as_ptr().add(c));
+                let (to, lines) = (self.target.get().add(i), self.lines.as_ptr());
+                let centre = S::load(lines.add(c));
+                let scale = S::load(lines.add(self.pixel + c));
+                let shift = S::load(lines.add(2 * self.pixel + c));
                 let mut x = [S::load(to).sub(centre).mul_add(scale, shift)];
                 activate(&mut x, &self.activation, c);
                 x[0].store(to);

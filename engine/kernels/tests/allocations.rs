@@ -4,10 +4,12 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use limpid_kernels::{
-    Activation, Cancel, Conv2d, ConvSpec, Epilogue, Feature, Pool, Quantization, QuantizedConv2d,
-    QuantizedEpilogue, QuantizedFeature, QuantizedWeights, RunContext, pixel_shuffle,
+    Activation, Attention, AttentionInput, Cancel, Conv2d, ConvSpec, Epilogue, Feature, GroupNorm,
+    Gru, LayerNorm, Mask, Pool, Quantization, QuantizedConv2d, QuantizedEpilogue, QuantizedFeature,
+    QuantizedWeights, RunContext, pixel_shuffle, softmax,
 };
 
 struct Counting;
@@ -71,6 +73,40 @@ fn a_warm_run_allocates_nothing() {
         quantized.run_to_float(&out, &mut floats, &QuantizedEpilogue::none(), &cx).unwrap();
         out.dequantize(&mut floats, &cx).unwrap();
     };
+    assert_quiet(&pool, &mut run);
+}
+
+#[test]
+fn warm_tokens_and_recurrences_allocate_nothing() {
+    let (pool, cancel) = (Pool::new(2).unwrap(), Cancel::new());
+    let attention = Attention::new(2, 20);
+    let layer_norm = LayerNorm::new(&[1.0; 40], &[0.0; 40], 1e-5).unwrap();
+    let group_norm = GroupNorm::new(4, &[1.0; 40], &[0.0; 40], 1e-5).unwrap();
+    let weights = vec![0.1; 3 * 40 * 40];
+    let gru = Gru::new([40, 40], [&weights, &weights], None).unwrap();
+    let mut state = gru.state();
+    let mut tokens = Feature::zeros(40, 9, 31);
+    let [mut normed, mut packed, mut products, mut mixed] = [(); 4].map(|()| Feature::new());
+    assert_quiet(&pool.clone(), &mut || {
+        let cx = RunContext { pool: &pool, cancel: &cancel };
+        layer_norm.run(&tokens, &mut normed, &cx).unwrap();
+        let heads = (&normed).into();
+        let input =
+            AttentionInput { queries: heads, keys: heads, values: heads, mask: Mask::Causal };
+        attention.run(&input, &mut packed, &mut mixed, &cx).unwrap();
+        gru.run(&mixed, &mut state, &mut products, &mut normed, &cx).unwrap();
+        gru.step(&[0.5; 40], &mut state).unwrap();
+        group_norm.run(&mut normed, Activation::Gelu, &cx).unwrap();
+        softmax(&mut normed, &cx).unwrap();
+        std::mem::swap(&mut tokens, &mut normed);
+    });
+}
+
+/// One test counts at a time.
+static COUNTING: Mutex<()> = Mutex::new(());
+
+fn assert_quiet(pool: &Pool, run: &mut (dyn FnMut() + Send)) {
+    let _guard = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
     // a worker that comes late grows its scratch then; a run that allocates by itself always does
     let quiet = pool.install(|| {
         (0..50).any(|_| {
