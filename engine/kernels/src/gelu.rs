@@ -44,6 +44,7 @@ fn tail<S: Simd>(t: S) -> S {
 #[inline(always)]
 pub(crate) fn gelu_tanh<S: Simd>(x: S) -> S {
     let square = x.mul(x);
-    let inner = square.mul_add(S::splat(0.071_354_814), S::splat(1.595_769_1));
+    let root = 2.0 * 0.797_884_6f32;
+    let inner = square.mul_add(S::splat(0.044_715 * root), S::splat(root));
     x.mul(x.mul(inner).sigmoid())
 }

@@ -113,7 +113,8 @@ proptest! {
 
     #[test]
     fn attention_matches_the_definition(
-        heads in 1usize..4, dim in prop_oneof![1usize..24, Just(40)], q in [side(), side()],
+        heads in 1usize..if cfg!(miri) { 2 } else { 4 },
+        dim in prop_oneof![3 => 1usize..if cfg!(miri) { 10 } else { 24 }, 1 => Just(40)], q in [side(), side()],
         k in [side(), side()], masked in 0usize..3, first in [0usize..5, 0usize..5, 0usize..5],
         seed in 0usize..1000,
     ) {
@@ -142,7 +143,8 @@ proptest! {
 #[test]
 fn the_shapes_of_diffusion_networks_hold() {
     let shapes = [([5, 40], [15, 20], 2, 40), ([2, 33], [7, 11], 1, 64), ([1, 3], [1, 150], 2, 80)];
-    let shapes: &[_] = if cfg!(miri) { &shapes[2..] } else { &shapes };
+    let small = [([1, 3], [1, 140], 1, 9)];
+    let shapes: &[_] = if cfg!(miri) { &small } else { &shapes };
     for &(q, k, heads, dim) in shapes {
         let queries = tokens(heads * dim, q, 1.0, 1);
         let (keys, values) = (tokens(heads * dim, k, 1.0, 2), tokens(heads * dim, k, 1.0, 3));
@@ -161,7 +163,7 @@ fn the_shapes_of_diffusion_networks_hold() {
 /// Scores far beyond what `exp` can take, rising and falling from tile to tile.
 #[test]
 fn large_scores_neither_overflow_nor_lose_the_result() {
-    let (dim, count) = (8, if cfg!(miri) { 150 } else { 500 });
+    let (dim, count) = (8, if cfg!(miri) { 140 } else { 500 });
     let queries = tokens(dim, [1, 5], 30.0, 1);
     let mut keys = tokens(dim, [1, count], 30.0, 2);
     for (i, pixel) in keys.data_mut().chunks_exact_mut(16).enumerate() {

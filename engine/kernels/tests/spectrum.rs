@@ -20,7 +20,8 @@ fn windows_are_those_of_their_definitions() {
         assert!(found.iter().zip(wanted).all(|(f, w)| (f - w).abs() < 1e-6), "{found:?}");
     };
     close(Window::Hann.values(4), &[0.0, 0.5, 1.0, 0.5]);
-    close(Window::SqrtHann.values(4), &[0.0, 0.707_106_8, 1.0, 0.707_106_8]);
+    let root = 0.5f32.sqrt();
+    close(Window::SqrtHann.values(4), &[0.0, root, 1.0, root]);
     close(Window::Vorbis.values(4), &[0.228_013_7, 0.973_657_8, 0.973_657_8, 0.228_013_7]);
     close(Window::Rectangular.values(2), &[1.0; 2]);
     close(Window::Hann.values(0), &[]);
@@ -85,8 +86,8 @@ fn bins_survive_the_way_there_and_back() {
     power(&bins, &mut squares).unwrap();
     let mut back = vec![0.0; 42];
     from_polar(&magnitude, &phase, &mut back).unwrap();
-    assert!(bins.iter().zip(&back).all(|(a, b)| (a - b).abs() < 1e-6));
-    assert!(magnitude.iter().zip(&squares).all(|(m, p)| (m * m - p).abs() < 1e-6));
+    assert!(bins.iter().zip(&back).all(|(a, b)| (a - b).abs() < 3e-6));
+    assert!(magnitude.iter().zip(&squares).all(|(m, p)| (m * m - p).abs() < 3e-6));
     assert!(power(&bins, &mut [0.0; 20]).is_err());
     assert!(magnitude_phase(&bins[1..], &mut magnitude, &mut phase).is_err());
     assert!(from_polar(&magnitude[1..], &phase, &mut back).is_err());

@@ -131,6 +131,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 }
 
 /// The polynomial of [`Simd::exp2_negative`] for what is left beside the whole part.
+#[allow(clippy::approx_constant)] // fitted with the others, and not quite the logarithm of 2
 #[inline(always)]
 fn exp2_rest<S: Simd>(rest: S) -> S {
     let mut p = S::splat(1.326_472_8e-3);
