@@ -21,6 +21,11 @@
 //!   | separable | depthwise and the 1 x 1 behind it, see [`SeparableConv2d`] | two rows of 48 pixels, what lies between them in the first-level cache |
 //!   | direct | everything else | 192 pixels of a row, inputs read where they lie |
 //!
+//! * **Tokens** are pixels: `[tokens, channels]` is a [`Feature`] of any height and width, a linear
+//!   layer is a 1 x 1 [`Conv2d`], [`softmax`] and [`LayerNorm`] go over the channels of a pixel.
+//!   [`Attention`] takes keys a tile at a time and never holds all scores.
+//! * **Recurrences**: [`Gru`] and [`Lstm`], a step at a time or whole sequences. [`spectrum`] has
+//!   what stands around the Fourier transform of sound.
 //! * **Epilogues** (bias, residual, activation, clamp) happen between the sums and memory.
 //! * **Threads.** Work is cut into blocks by shape alone and handed out by a counter; each output
 //!   is computed by the same operations in the same order whoever does it. Scratch belongs to the
@@ -47,6 +52,22 @@
 //! The first row is what keeping several layers of a tile in cache could gain at most, before it
 //! pays for computing their overlap twice: about a tenth, which is why layers run one by one.
 //!
+//! Attention, milliseconds on the same processor with 1 and 2 threads, `--example attention_bench`;
+//! onnxruntime 1.31 is the better of `MultiHeadAttention` and separate products, PyTorch 2.15 its
+//! `scaled_dot_product_attention`:
+//!
+//! | queries x keys, heads | here | onnxruntime | PyTorch |
+//! |---|---|---|---|
+//! | 4096 x 4096, 8 of 40 | 96, 49 | 130, 67 | 252, 129 |
+//! | 4096 x 4096, 8 of 64 | 148, 74 | 166, 88 | 357, 182 |
+//! | 1024 x 1024, 8 of 80 | 12.0, 5.9 | 14.3, 7.3 | 27, 14 |
+//! | 256 x 256, 8 of 160 | 1.63, 0.82 | 1.45, 0.74 | 3.5, 1.8 |
+//! | 4096 x 77, 8 of 40 | 2.1, 1.05 | 3.1, 1.5 | 7.9, 4.0 |
+//!
+//! At 8 heads of 64 the two products alone take 135 ms at the peak. Linear layers run at 200 to 247
+//! GF/s a core (`--example linear_bench`), and 1000 steps of a GRU of 256 units take 5.4 ms as a
+//! sequence and 14 ms one by one (`--example recurrent_bench`; PyTorch 22 and 38).
+//!
 //! # In whole numbers
 //!
 //! [`QuantizedConv2d`] convolves bytes ([`QuantizedFeature`]) with weights of one byte, with
@@ -69,8 +90,8 @@
 //! Every path on every instruction set of the machine against a plain f64 reference on random
 //! shapes, with poisoned padding channels and 1 to 3 threads compared bit by bit; whole
 //! numbers against plain integers, bit by bit. The same tests run clean under AddressSanitizer
-//! (`RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test -p limpid-kernels --tests --target
-//! x86_64-unknown-linux-gnu`), and for NEON under emulation.
+//! and for NEON under emulation; those of tokens, recurrences and spectra also under Miri, with
+//! portable vectors. `tests/sanitize.sh` runs whichever of the two checkers there is.
 #![allow(unsafe_code)] // the one crate that may: every block states its invariant
 #![allow(clippy::needless_range_loop)] // loops over registers read as the formulas do
 

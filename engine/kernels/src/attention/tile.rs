@@ -95,7 +95,7 @@ impl Task for Block<'_> {
             let keys_at = packed.wrapping_add(tile * keys_len);
             let values_at = packed.wrapping_add(layout.tiles() * keys_len + tile * values_len);
             for (i, state) in states.chunks_exact_mut(layout.state_len()).take(panels).enumerate() {
-                let state = State::new(&layout, state);
+                let mut state = State::new(&layout, state);
                 let first = range.start + i * panel;
                 let count = panel.min(range.end - first);
                 if matches!(mask, Mask::Causal) && first_key >= first + count {
@@ -114,38 +114,10 @@ impl Task for Block<'_> {
                     hide(mask, &mut scores[..keys * panel], panel, [first_key, first], count);
                     let at = scores.as_mut_ptr();
                     match layout.nr {
-                        1 => soften::<S, 1>(
-                            at,
-                            keys,
-                            tile == 0,
-                            state.largest,
-                            state.sums,
-                            state.results,
-                        ),
-                        2 => soften::<S, 2>(
-                            at,
-                            keys,
-                            tile == 0,
-                            state.largest,
-                            state.sums,
-                            state.results,
-                        ),
-                        3 => soften::<S, 3>(
-                            at,
-                            keys,
-                            tile == 0,
-                            state.largest,
-                            state.sums,
-                            state.results,
-                        ),
-                        _ => soften::<S, 4>(
-                            at,
-                            keys,
-                            tile == 0,
-                            state.largest,
-                            state.sums,
-                            state.results,
-                        ),
+                        1 => soften::<S, 1>(at, keys, tile == 0, &mut state),
+                        2 => soften::<S, 2>(at, keys, tile == 0, &mut state),
+                        3 => soften::<S, 3>(at, keys, tile == 0, &mut state),
+                        _ => soften::<S, 4>(at, keys, tile == 0, &mut state),
                     }
                     for row in (0..layout.rows_dim).step_by(rows) {
                         let a = values_at.add(row * layout.tile_keys);
@@ -235,17 +207,15 @@ fn hide(mask: Mask<'_>, scores: &mut [f32], panel: usize, first: [usize; 2], cou
 /// before are rescaled to it.
 ///
 /// # Safety
-/// `scores` are `keys` times `NR` vectors; `largest` and `sums` are `NR` vectors, and the results
-/// whole multiples of that.
+/// `scores` are `keys` times `NR` vectors, and the state is of a panel of `NR` vectors.
 #[inline(always)]
 unsafe fn soften<S: Simd, const NR: usize>(
     scores: *mut f32,
     keys: usize,
     is_first: bool,
-    largest: &mut [f32],
-    sums: &mut [f32],
-    results: &mut [f32],
+    state: &mut State<'_>,
 ) {
+    let State { largest, sums, results, .. } = state;
     let panel = NR * S::LANES;
     // SAFETY: the caller's promise.
     unsafe {
