@@ -8,6 +8,10 @@ use rayon::prelude::*;
 use crate::error::NetError;
 use crate::graph::{Graph, Op, Value};
 
+/// Pixels of a feature that are filled or read for all channels before the next ones: few enough to
+/// stay in the first-level cache meanwhile.
+const RUN: usize = 32;
+
 /// Where one channel of a value made from the picture alone comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Source {
@@ -121,22 +125,24 @@ impl Taps {
                 if cx.cancel.is_cancelled() {
                     return; // told below
                 }
-                for (channel, tap) in self.channels.iter().enumerate() {
-                    let pixels = row.iter_mut().skip(channel).step_by(stride);
-                    self.fill(tap, picture, sigma, y, pixels);
+                for (run, pixels) in row.chunks_mut(RUN * stride).enumerate() {
+                    for (channel, tap) in self.channels.iter().enumerate() {
+                        let pixels = pixels.iter_mut().skip(channel).step_by(stride);
+                        self.fill(tap, picture, sigma, [run * RUN, y], pixels);
+                    }
                 }
             });
         });
         Ok(cx.cancel.check()?)
     }
 
-    /// One row of one channel.
+    /// Pixels of one channel, from (`x`, `y`) to the right.
     fn fill<'a>(
         &self,
         tap: &Tap,
         picture: &Planes,
         sigma: f32,
-        y: usize,
+        [x, y]: [usize; 2],
         pixels: impl Iterator<Item = &'a mut f32>,
     ) {
         let finish = |x: f32| (x + tap.offset) * tap.scale;
@@ -144,8 +150,13 @@ impl Taps {
             Source::Sigma => pixels.for_each(|to| *to = finish(sigma)),
             Source::Plane { plane, dy, dx } => {
                 let from = row(picture, plane, y / self.repeat * self.fold + dy);
-                for (x, to) in pixels.enumerate() {
-                    *to = finish(from[x / self.repeat * self.fold + dx]);
+                if self.repeat == 1 {
+                    let from = from[x * self.fold + dx..].iter().step_by(self.fold);
+                    pixels.zip(from).for_each(|(to, from)| *to = finish(*from));
+                } else {
+                    for (i, to) in pixels.enumerate() {
+                        *to = finish(from[(x + i) / self.repeat * self.fold + dx]);
+                    }
                 }
             }
         }
@@ -201,22 +212,39 @@ impl Store {
         let (height, width) = (input.height() * s, input.width() * s);
         let mut output = Planes::zeros(channels, height, width);
         let stride = input.pixel_stride();
+        // the rows of all channels at one height together
+        let mut by_height: Vec<Vec<&mut [f32]>> = Vec::new();
+        by_height.resize_with(height, || Vec::with_capacity(channels));
+        for (index, row) in output.data_mut().chunks_exact_mut(width.max(1)).enumerate() {
+            by_height[index % height].push(row);
+        }
         cx.pool.install(|| {
-            output.data_mut().par_chunks_mut(width.max(1)).enumerate().for_each(|(index, to)| {
+            by_height.into_par_iter().enumerate().for_each(|(y, mut rows)| {
                 if cx.cancel.is_cancelled() {
                     return; // told below
                 }
-                let (channel, y) = (index / height, index % height);
-                if let Some(plus) = &self.plus {
-                    let tap = &plus.channels[channel];
-                    plus.fill(tap, picture, sigma, y, to.iter_mut());
-                }
-                let from =
-                    &input.data()[y / s * input.width() * stride..][..input.width() * stride];
-                let first = channel * s * s + y % s * s;
-                for (pixels, from) in to.chunks_exact_mut(s).zip(from.chunks_exact(stride)) {
-                    for (to, from) in pixels.iter_mut().zip(&from[first..first + s]) {
-                        *to += from;
+                let from = &input.data()[y / s * input.width() * stride..];
+                let from = &from[..input.width() * stride];
+                for (run, from) in from.chunks(RUN * stride).enumerate() {
+                    let columns = run * RUN * s..(run * RUN + from.len() / stride) * s;
+                    for (channel, row) in rows.iter_mut().enumerate() {
+                        let to = &mut row[columns.clone()];
+                        if let Some(plus) = &self.plus {
+                            let tap = &plus.channels[channel];
+                            plus.fill(tap, picture, sigma, [columns.start, y], to.iter_mut());
+                        }
+                        let first = channel * s * s + y % s * s;
+                        if s == 1 {
+                            let from = from.iter().skip(first).step_by(stride);
+                            to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+                            continue;
+                        }
+                        for (pixels, from) in to.chunks_exact_mut(s).zip(from.chunks_exact(stride))
+                        {
+                            for (to, from) in pixels.iter_mut().zip(&from[first..first + s]) {
+                                *to += from;
+                            }
+                        }
                     }
                 }
             });
