@@ -105,6 +105,7 @@ mod epilogue;
 mod feature;
 mod gelu;
 mod gemm;
+mod interleave;
 mod norm;
 mod planes;
 mod pool;
@@ -126,6 +127,7 @@ pub use conv::{
 pub use elementwise::{activate, add, concat, multiply};
 pub use epilogue::{Activation, ChannelVector, Epilogue, Residual};
 pub use feature::{CHANNEL_BLOCK, Feature};
+pub use interleave::{deinterleave, interleave};
 pub use norm::GroupNorm;
 pub use planes::{Planes, ShapeError};
 pub use pool::Pool;

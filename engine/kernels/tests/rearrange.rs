@@ -5,7 +5,8 @@ mod every_isa;
 
 use limpid_kernels::{
     Activation, Cancel, ChannelVector, Feature, GroupNorm, KernelError, Planes, Pool, RunContext,
-    activate, add, concat, multiply, pixel_shuffle, pixel_unshuffle, upsample_nearest,
+    activate, add, concat, deinterleave, interleave, multiply, pixel_shuffle, pixel_unshuffle,
+    upsample_nearest,
 };
 use proptest::prelude::*;
 
@@ -48,6 +49,21 @@ proptest! {
         });
         prop_assert_eq!(large.to_planes(), wanted);
         prop_assert_eq!(back.to_planes(), planes);
+    }
+
+    #[test]
+    fn layouts_change_to_and_fro(
+        channels in 1usize..70, height in 1usize..9, width in 1usize..70,
+    ) {
+        let planes = counted(channels, height, width);
+        let mut feature = Feature::zeros(3, 50, 90);
+        feature.data_mut().fill(f32::NAN);
+        with_context(|cx| {
+            interleave(&planes, &mut feature, cx).unwrap();
+            prop_assert_eq!(&feature.to_planes(), &planes);
+            prop_assert_eq!(&deinterleave(&feature, cx).unwrap(), &planes);
+            Ok(())
+        })?;
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! Unshuffles, offsets and noise maps in front of the first layer, and the shuffle and the
 //! enlarged picture behind the last, are done on the way instead of as passes of their own.
 
-use limpid_kernels::{Feature, Planes, RunContext};
+use limpid_kernels::{Feature, Planes, RunContext, deinterleave, interleave};
 use rayon::prelude::*;
 
 use crate::error::NetError;
@@ -115,6 +115,9 @@ impl Taps {
         output: &mut Feature,
         cx: &RunContext<'_>,
     ) -> Result<(), NetError> {
+        if self.is_picture(picture.channels()) {
+            return Ok(interleave(picture, output, cx)?);
+        }
         let (rows, columns) = (picture.height() / self.fold, picture.width() / self.fold);
         let (height, width) = (rows * self.repeat, columns * self.repeat);
         output.reset(self.channels.len(), height, width)?;
@@ -134,6 +137,16 @@ impl Taps {
             });
         });
         Ok(cx.cancel.check()?)
+    }
+
+    /// Whether this is a picture of `channels` itself.
+    fn is_picture(&self, channels: usize) -> bool {
+        let is_plane = |(plane, tap): (usize, &Tap)| {
+            let source = Source::Plane { plane, dy: 0, dx: 0 };
+            *tap == Tap { source, offset: 0.0, scale: 1.0 }
+        };
+        (self.fold, self.repeat, self.channels.len()) == (1, 1, channels)
+            && self.channels.iter().enumerate().all(is_plane)
     }
 
     /// Pixels of one channel, from (`x`, `y`) to the right.
@@ -208,6 +221,9 @@ impl Store {
         cx: &RunContext<'_>,
     ) -> Result<Planes, NetError> {
         let s = self.shuffle;
+        if s == 1 && self.plus.is_none() {
+            return Ok(deinterleave(input, cx)?);
+        }
         let channels = input.channels() / (s * s);
         let (height, width) = (input.height() * s, input.width() * s);
         let mut output = Planes::zeros(channels, height, width);
@@ -234,11 +250,6 @@ impl Store {
                             plus.fill(tap, picture, sigma, [columns.start, y], to.iter_mut());
                         }
                         let first = channel * s * s + y % s * s;
-                        if s == 1 {
-                            let from = from.iter().skip(first).step_by(stride);
-                            to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
-                            continue;
-                        }
                         for (pixels, from) in to.chunks_exact_mut(s).zip(from.chunks_exact(stride))
                         {
                             for (to, from) in pixels.iter_mut().zip(&from[first..first + s]) {
