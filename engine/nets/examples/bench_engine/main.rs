@@ -10,6 +10,7 @@
 //! the process's peak memory in MB, and `output PATH` with a file of the last result.
 #![allow(clippy::print_stdout)] // standard output is the protocol
 
+mod attention;
 mod network;
 
 use std::error::Error;
@@ -45,7 +46,11 @@ fn serve() -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let cancel = Cancel::new();
     let (mut runner, pool): (Box<dyn Runner>, Pool) = match words.as_slice() {
-        ["attention", ..] => return Err("limpid's kernels have no attention yet".into()),
+        ["attention", input, heads, tokens, dim, threads] => {
+            let shape = [heads.parse()?, tokens.parse()?, dim.parse()?];
+            let runner = attention::load(Path::new(input), shape)?;
+            (Box::new(runner), Pool::new(threads.parse()?)?)
+        }
         [weights, layers, input, channels, height, width, sigma, threads, precision] => {
             let shape = [channels.parse()?, height.parse()?, width.parse()?];
             let (input, sigma) = (Path::new(input), sigma.parse()?);
