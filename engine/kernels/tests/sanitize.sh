@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the kernels' tests under Miri where a nightly toolchain has it (portable vectors, few small
-# cases: some minutes), else under AddressSanitizer (all instruction sets of this machine).
+# cases: about ten minutes), else under AddressSanitizer (all instruction sets of this machine).
 #
-# sanitize.sh [miri|address] [TEST...]: force one, and name the test programs to run.
+# sanitize.sh [miri|address] [TEST...]: force one, and name the test programs to run (`lib`: unit tests).
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,15 +13,17 @@ if [ -z "$tool" ]; then
 fi
 
 tests=()
-for name in "$@"; do tests+=(--test "$name"); done
+for name in "$@"; do
+    if [ "$name" = lib ]; then tests+=(--lib); else tests+=(--test "$name"); fi
+done
 
 if [ "$tool" = miri ]; then
     # Trees of borrows, for rayon's queues are not sound in the stacked model; its threads outlive
     # the tests, which is no leak of ours. Results of sines and roots are those Miri chooses.
     export LIMPID_ISA=portable
     export MIRIFLAGS="${MIRIFLAGS:-} -Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-tree-borrows -Zmiri-permissive-provenance"
-    # the older test programs have cases too large for an interpreter
-    [ ${#tests[@]} -gt 0 ] || tests=(--lib --test attention --test rows --test recurrent --test spectrum)
+    # the older test programs have cases too large for an interpreter; unit tests take five minutes more
+    [ ${#tests[@]} -gt 0 ] || tests=(--test attention --test rows --test recurrent --test spectrum)
     exec cargo +nightly miri test -p limpid-kernels "${tests[@]}"
 fi
 
