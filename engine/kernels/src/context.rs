@@ -33,21 +33,65 @@ thread_local! {
     static SCRATCH: RefCell<AlignedBuf> = const { RefCell::new(AlignedBuf::new()) };
 }
 
-impl RunContext<'_> {
-    /// Runs `work(block, scratch)` for each block, on all workers. The blocks are the same for any
-    /// number of workers; only who does them differs, so results do not depend on it. `scratch` has
-    /// at least `scratch_len` values, left over from whatever ran before.
+/// Cost of a value that is read or written, in multiply-adds: mostly the wait for memory.
+const COST_OF_A_VALUE: usize = 8;
+
+/// Below this cost, some 20 microseconds of a core with AVX-512 and 40 with AVX2, workers would
+/// still be waking up when one thread is done.
+const WORTH_SHARING: usize = 1 << 21;
+
+/// Below this cost, just under a millisecond, a pool of one worker is not asked either: handing work
+/// over takes 10 microseconds. More than that is left to the worker, whose priority may be lower and
+/// for whom others may be queueing.
+const WORTH_HANDING_OVER: usize = 1 << 26;
+
+/// What some work costs, in multiply-adds, when it computes `multiply_adds` and goes through
+/// `values` of memory. A guess: nothing but speed depends on it.
+pub(crate) fn cost(multiply_adds: usize, values: usize) -> usize {
+    multiply_adds.saturating_add(values.saturating_mul(COST_OF_A_VALUE))
+}
+
+/// Those who do some work: all workers, or the calling thread where that is sooner done.
+#[derive(Clone, Copy)]
+pub(crate) struct Crew<'a> {
+    cx: RunContext<'a>,
+    is_caller: bool,
+}
+
+impl<'a> RunContext<'a> {
+    /// The crew for work of a known [`cost`].
+    pub(crate) fn crew(&self, cost: usize) -> Crew<'a> {
+        let limit = if self.pool.threads() > 1 { WORTH_SHARING } else { WORTH_HANDING_OVER };
+        Crew { cx: *self, is_caller: cost < limit }
+    }
+
+    /// [`Crew::for_each_block`] on all workers.
     pub(crate) fn for_each_block(
         &self,
         blocks: usize,
         scratch_len: usize,
         work: impl Fn(usize, &mut [f32]) + Sync,
     ) -> Result<(), Cancelled> {
+        Crew { cx: *self, is_caller: false }.for_each_block(blocks, scratch_len, work)
+    }
+}
+
+impl Crew<'_> {
+    /// Runs `work(block, scratch)` for each block. The arithmetic of a block is the same whoever does
+    /// it, so results do not depend on the workers. `scratch` has at least `scratch_len` values, left
+    /// over from whatever ran before.
+    pub(crate) fn for_each_block(
+        &self,
+        blocks: usize,
+        scratch_len: usize,
+        work: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Result<(), Cancelled> {
+        let RunContext { pool, cancel } = self.cx;
         let next = AtomicUsize::new(0);
         let worker = || {
             SCRATCH.with_borrow_mut(|scratch| {
                 scratch.reserve(scratch_len);
-                while !self.cancel.is_cancelled() {
+                while !cancel.is_cancelled() {
                     let block = next.fetch_add(1, Ordering::Relaxed);
                     if block >= blocks {
                         break;
@@ -56,15 +100,21 @@ impl RunContext<'_> {
                 }
             });
         };
-        let workers = self.pool.threads().min(blocks);
-        self.pool.install(|| {
-            if workers <= 1 {
-                worker();
-            } else {
-                (0..workers).into_par_iter().with_max_len(1).for_each(|_| worker());
-            }
-        });
-        self.cancel.check()
+        let workers = pool.threads().min(blocks);
+        if self.is_caller {
+            worker();
+        } else if workers <= 1 {
+            pool.install(worker);
+        } else {
+            pool.install(|| (0..workers).into_par_iter().with_max_len(1).for_each(|_| worker()));
+        }
+        cancel.check()
+    }
+
+    /// As [`channel_parts`]; a caller by itself has no one to keep busy, and in one part what all
+    /// channels share is computed once.
+    pub(crate) fn channel_parts(&self, blocks: usize, panels: usize) -> usize {
+        if self.is_caller { 1 } else { channel_parts(blocks, panels) }
     }
 }
 

@@ -4,13 +4,15 @@ use crate::aligned::AlignedBuf;
 use crate::simd::{Isa, Simd};
 
 /// `c[m][n] = sum over taps, k of a[m][tap][k] * b[tap][k][n]` for a block of rows `m` and of
-/// output channels `n`; how many of each depends on the vector type ([`Simd::rows`]).
+/// output channels `n`. The sums over `k` are the same to the bit for any number of rows.
 ///
 /// # Safety of running it
-/// With `rows` and `nr` of the micro-kernel: `a + m * row_stride + (offset of the tap) + k` is
+/// With `nr` of the micro-kernel: `a + m * row_stride + (offset of the tap) + k` is
 /// readable for all `m < rows`, `b` holds `nr` vectors for each `k` of each tap, and
 /// `c + m * c_row + n * c_vector` has room for a vector for all `m < rows` and `n < nr`.
 pub(crate) struct Micro {
+    /// Rows to compute, from 1 to [`Simd::rows`].
+    pub(crate) rows: usize,
     pub(crate) a: *const f32,
     /// Values from one row of `a` to the next.
     pub(crate) row_stride: usize,
@@ -32,8 +34,20 @@ pub(crate) struct Micro {
     pub(crate) adds: bool,
 }
 
+/// Calls the micro-kernel of `$nr` vectors that has just the rows of `$job`; there is one for each
+/// number, so that no one computes or reads rows past the last pixel.
+macro_rules! with_rows {
+    ($kernel:ident, $nr:literal, $job:expr, $($rows:literal)+) => {
+        match $job.rows {
+            $($rows => $kernel::<$rows, $nr>($job),)+
+            rows => debug_assert!(false, "no micro-kernel has {rows} rows"),
+        }
+    };
+}
+pub(crate) use with_rows;
+
 /// # Safety
-/// See [`Micro`].
+/// See [`Micro`]; `ROWS` is its number of rows.
 #[inline(always)]
 pub(crate) unsafe fn micro<S: Simd, const ROWS: usize, const NR: usize>(job: &Micro) {
     // SAFETY: the caller's promise bounds every pointer below.

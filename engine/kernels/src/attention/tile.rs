@@ -163,6 +163,7 @@ unsafe fn product<S: Simd>(
     adds: bool,
 ) {
     let job = Micro {
+        rows: S::rows(layout.nr),
         a,
         row_stride,
         taps: [1, 1],

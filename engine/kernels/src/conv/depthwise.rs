@@ -2,11 +2,11 @@
 
 use super::ConvSpec;
 use crate::aligned::AlignedBuf;
-use crate::context::SharedMut;
+use crate::context::{Crew, SharedMut};
 use crate::epilogue::Writer;
 use crate::feature::padded;
 use crate::simd::{Isa, Simd, Task};
-use crate::{Feature, KernelError, RunContext};
+use crate::{Feature, KernelError};
 
 /// Outputs computed together, across and down: each input vector serves as many of them as it can.
 const COLUMNS: usize = 4;
@@ -62,13 +62,13 @@ impl Weights {
         input: &Feature,
         output: &mut Feature,
         writer: Writer<'_>,
-        cx: &RunContext<'_>,
+        crew: Crew<'_>,
     ) -> Result<(), KernelError> {
         let (height, width) = (output.height(), output.width());
         let (pixel, to_row) = (output.pixel_stride(), width * output.pixel_stride());
         let output = output.shared_mut();
         let blocks = height.div_ceil(ROWS);
-        cx.for_each_block(blocks, patch_len(spec, pixel), |block, patch| {
+        crew.for_each_block(blocks, patch_len(spec, pixel), |block, patch| {
             let rows = block * ROWS..((block + 1) * ROWS).min(height);
             let to = SharedMut(output.get().wrapping_add(rows.start * to_row));
             let columns = 0..width;

@@ -2,12 +2,12 @@
 //! is taps x input channels, read where they lie. Any kernel, stride, padding, dilation, groups.
 
 use super::ConvSpec;
-use crate::context::{SharedMut, channel_parts};
+use crate::context::{Crew, SharedMut};
 use crate::epilogue::Writer;
 use crate::feature::{CHANNEL_BLOCK, padded};
 use crate::gemm::{Micro, Packed};
 use crate::simd::{Isa, Simd, Task};
-use crate::{Feature, KernelError, RunContext};
+use crate::{Feature, KernelError};
 
 /// Output pixels of one block of work.
 const CHUNK: usize = 192;
@@ -69,7 +69,7 @@ impl Weights {
         input: &Feature,
         output: &mut Feature,
         writer: Writer<'_>,
-        cx: &RunContext<'_>,
+        crew: Crew<'_>,
     ) -> Result<(), KernelError> {
         let pixel = input.pixel_stride();
         let span = (MAX_ROWS - 1) * spec.stride[1] + (spec.kernel[1] - 1) * spec.dilation[1] + 1;
@@ -93,9 +93,9 @@ impl Weights {
         let blocks = plan.height * chunks;
         let all = &self.groups[0].panels;
         // several groups share vectors of output channels, so that they stay together
-        let parts = if spec.groups == 1 { channel_parts(blocks, all.len()) } else { 1 };
+        let parts = if spec.groups == 1 { crew.channel_parts(blocks, all.len()) } else { 1 };
         let scratch_len = patch_len + MAX_ROWS * plan.sums_stride;
-        cx.for_each_block(blocks * parts, scratch_len, |index, scratch| {
+        crew.for_each_block(blocks * parts, scratch_len, |index, scratch| {
             let (block, part) = (index / parts, index % parts);
             let start = block % chunks * CHUNK;
             let columns = start..(start + CHUNK).min(plan.width);
@@ -131,8 +131,8 @@ impl Task for Block<'_> {
         while x < columns.end {
             let count = step.min(columns.end - x);
             let left = (x * spec.stride[1]) as isize - spec.padding.left as isize;
-            let last = left + ((MAX_ROWS - 1) * spec.stride[1] + reach[1]) as isize;
-            let inside = rows_inside && left >= 0 && last < in_width as isize;
+            let span = (count - 1) * spec.stride[1] + reach[1] + 1;
+            let inside = rows_inside && left >= 0 && left as usize + span <= in_width;
             // what this group writes and a later one reads comes while the sums are computed
             let first = output.get().wrapping_add((row * plan.width + x) * out_pixel);
             for m in 0..count {
@@ -153,18 +153,19 @@ impl Task for Block<'_> {
                 // SAFETY: the pixel lies inside the input.
                 (unsafe { plan.input.as_ptr().add(start) }, plan.input_taps)
             } else {
-                copy_patch(plan, patch, top, left, in_height, in_width);
+                copy_patch(plan, patch, top, left, span);
                 (patch.as_ptr(), plan.patch_taps)
             };
             for (group, packed) in plan.weights.groups.iter().enumerate() {
                 for &panel in &packed.panels[panels.clone()] {
-                    // SAFETY: `MAX_ROWS` pixels and all taps lie inside the input or the patch;
+                    // SAFETY: `count` pixels and all taps lie inside the input or the patch;
                     // the sums have `MAX_ROWS` rows with room for the padding of the last group.
                     unsafe {
                         let c = group * (spec.out_channels / spec.groups) + panel.channel;
                         S::micro(
                             panel.nr,
                             &Micro {
+                                rows: count,
                                 a: a.add(group * packed.depth),
                                 row_stride: spec.stride[1] * pixel,
                                 taps: spec.kernel,
@@ -237,24 +238,19 @@ impl Place<'_> {
     }
 }
 
-/// Copies what `MAX_ROWS` output pixels see, with zeros where that lies outside the input.
-fn copy_patch(
-    plan: &Plan<'_>,
-    patch: &mut [f32],
-    top: isize,
-    left: isize,
-    in_height: usize,
-    in_width: usize,
-) {
+/// Copies `span` columns of what some output pixels see, with zeros where that lies outside the
+/// input.
+fn copy_patch(plan: &Plan<'_>, patch: &mut [f32], top: isize, left: isize, span: usize) {
     let pixel = plan.input.pixel_stride();
+    let (in_height, in_width) = (plan.input.height(), plan.input.width());
     let data = plan.input.data();
     for (ky, row) in patch.chunks_exact_mut(plan.span * pixel).enumerate() {
         let y = top + (ky * plan.spec.dilation[0]) as isize;
         if y < 0 || y >= in_height as isize {
-            row.fill(0.0);
+            row[..span * pixel].fill(0.0);
             continue;
         }
-        for (kx, to) in row.chunks_exact_mut(pixel).enumerate() {
+        for (kx, to) in row.chunks_exact_mut(pixel).take(span).enumerate() {
             let x = left + kx as isize;
             if x < 0 || x >= in_width as isize {
                 to.fill(0.0);

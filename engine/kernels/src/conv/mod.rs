@@ -14,6 +14,7 @@ pub use spec::{ConvSpec, Padding};
 pub use transposed::{ConvTranspose2d, TransposedSpec};
 
 use crate::aligned::AlignedBuf;
+use crate::context::{Crew, cost};
 use crate::feature::padded;
 use crate::{Epilogue, Feature, Isa, KernelError, RunContext, ShapeError};
 
@@ -124,12 +125,22 @@ impl Conv2d {
         let (height, width) = spec.output_size(input.height(), input.width())?;
         let writer = epilogue.writer([spec.out_channels, height, width], &self.bias)?;
         output.reset(spec.out_channels, height, width)?;
+        let (isa, crew) = (self.isa, self.crew(&[input], output, cx));
         match &self.weights {
-            Weights::Direct(weights) => weights.run(spec, self.isa, input, output, writer, cx),
-            Weights::Winograd(weights) => weights.run(spec, self.isa, input, output, writer, cx),
-            Weights::Pointwise(weights) => weights.run(self.isa, &[input], output, writer, cx),
-            Weights::Depthwise(weights) => weights.run(spec, self.isa, input, output, writer, cx),
+            Weights::Direct(weights) => weights.run(spec, isa, input, output, writer, crew),
+            Weights::Winograd(weights) => weights.run(spec, isa, input, output, writer, crew),
+            Weights::Pointwise(weights) => weights.run(isa, &[input], output, writer, crew),
+            Weights::Depthwise(weights) => weights.run(spec, isa, input, output, writer, crew),
         }
+    }
+
+    fn crew<'a>(&self, inputs: &[&Feature], output: &Feature, cx: &RunContext<'a>) -> Crew<'a> {
+        let values = |feature: &Feature| feature.data().len();
+        let taps = self.spec.kernel[0] * self.spec.kernel[1];
+        let depth = taps * self.spec.in_channels / self.spec.groups;
+        let read: usize = inputs.iter().map(|input| values(input)).sum();
+        // the kernels compute the padding channels too
+        cx.crew(cost(values(output).saturating_mul(depth), read + values(output)))
     }
 
     fn check_channels(&self, channels: usize) -> Result<(), ShapeError> {
@@ -165,6 +176,6 @@ impl Conv2d {
         self.spec.output_size(height, width)?;
         let writer = epilogue.writer([self.spec.out_channels, height, width], &self.bias)?;
         output.reset(self.spec.out_channels, height, width)?;
-        weights.run(self.isa, parts, output, writer, cx)
+        weights.run(self.isa, parts, output, writer, self.crew(parts, output, cx))
     }
 }

@@ -2,12 +2,12 @@
 //! if they were joined.
 
 use super::ConvSpec;
-use crate::context::{SharedMut, channel_parts};
+use crate::context::{Crew, SharedMut};
 use crate::epilogue::Writer;
 use crate::feature::{CHANNEL_BLOCK, padded};
 use crate::gemm::{Micro, Packed, Panel};
 use crate::simd::{Isa, Simd, Task};
-use crate::{Feature, KernelError, RunContext};
+use crate::{Feature, KernelError};
 
 /// Pixels of one block of work.
 const CHUNK: usize = 192;
@@ -25,8 +25,6 @@ struct Block<'a> {
     inputs: &'a [&'a Feature],
     sink: Sink<'a>,
     pixels: std::ops::Range<usize>,
-    /// Pixels of the whole feature.
-    all_pixels: usize,
     scratch: &'a mut [f32],
 }
 
@@ -53,11 +51,11 @@ impl Weights {
         self.packed.panels.iter().map(|p| p.nr * isa.lanes()).max().unwrap_or(0)
     }
 
-    /// Sums of one group of pixels for a panel of output channels, over input `channels`; added to
-    /// what is there unless these are the first ones.
+    /// Sums of `count` pixels, at most [`Simd::rows`], for a panel of output channels, over input
+    /// `channels`; added to what is there unless these are the first ones.
     ///
     /// # Safety
-    /// `MAX_ROWS` pixels `pixel` apart are readable from `a` on, which points at the first of
+    /// `count` pixels `pixel` apart are readable from `a` on, which points at the first of
     /// `channels`; `sums` has room for as many rows of the panel.
     #[inline(always)]
     pub(super) unsafe fn sums<S: Simd>(
@@ -65,6 +63,7 @@ impl Weights {
         panel: Panel,
         a: *const f32,
         pixel: usize,
+        count: usize,
         channels: std::ops::Range<usize>,
         sums: &mut [f32],
     ) {
@@ -74,6 +73,7 @@ impl Weights {
             S::micro(
                 panel.nr,
                 &Micro {
+                    rows: count,
                     a,
                     row_stride: pixel,
                     taps: [1, 1],
@@ -97,17 +97,16 @@ impl Weights {
         inputs: &[&Feature],
         output: &mut Feature,
         writer: Writer<'_>,
-        cx: &RunContext<'_>,
+        crew: Crew<'_>,
     ) -> Result<(), KernelError> {
         let all_pixels = output.height() * output.width();
         let out_pixel = output.pixel_stride();
         let panels = &self.packed.panels;
         let blocks = all_pixels.div_ceil(CHUNK);
-        let parts = channel_parts(blocks, panels.len());
+        let parts = crew.channel_parts(blocks, panels.len());
         let widest = self.widest(isa);
-        let deepest = inputs.iter().map(|input| input.pixel_stride()).max().unwrap_or(0);
         let output = output.shared_mut();
-        cx.for_each_block(blocks * parts, MAX_ROWS * (widest + deepest), |index, scratch| {
+        crew.for_each_block(blocks * parts, MAX_ROWS * widest, |index, scratch| {
             let (block, part) = (index / parts, index % parts);
             let block = Block {
                 weights: self,
@@ -115,7 +114,6 @@ impl Weights {
                 inputs,
                 sink: Sink { writer, output, out_pixel },
                 pixels: block * CHUNK..((block + 1) * CHUNK).min(all_pixels),
-                all_pixels,
                 scratch,
             };
             // SAFETY: blocks are disjoint ranges of output pixels or channels.
@@ -151,29 +149,20 @@ impl Block<'_> {
     /// The pixels lie inside the output, and no one else writes these channels of them.
     #[inline(always)]
     unsafe fn group<S: Simd>(&mut self, panel: Panel, first: usize, count: usize) {
-        let width = panel.nr * S::LANES;
-        let (sums, patch) = self.scratch.split_at_mut(MAX_ROWS * width);
+        let sums = &mut *self.scratch;
         self.sink.prefetch::<S>(panel, first, count);
         let mut depth = 0;
         for input in self.inputs {
             let pixel = input.pixel_stride();
-            let a = if first + MAX_ROWS <= self.all_pixels {
-                let a = input.as_ptr().wrapping_add(first * pixel);
-                let ahead = a.wrapping_add(3 * MAX_ROWS * pixel);
-                for line in (0..count * pixel).step_by(CHANNEL_BLOCK) {
-                    S::prefetch(ahead.wrapping_add(line));
-                }
-                a
-            } else {
-                // the micro-kernel reads whole groups of rows, past the last pixel
-                let rest = &input.data()[first * pixel..];
-                patch[..rest.len()].copy_from_slice(rest);
-                patch.as_ptr()
-            };
+            let a = input.as_ptr().wrapping_add(first * pixel);
+            let ahead = a.wrapping_add(3 * MAX_ROWS * pixel);
+            for line in (0..count * pixel).step_by(CHANNEL_BLOCK) {
+                S::prefetch(ahead.wrapping_add(line));
+            }
             let channels = depth..depth + input.channels();
             depth = channels.end;
-            // SAFETY: `MAX_ROWS` pixels are readable from `a` on and writable in the sums.
-            unsafe { self.weights.sums::<S>(panel, a, pixel, channels, sums) }
+            // SAFETY: the pixels lie inside the input; the sums have `MAX_ROWS` rows.
+            unsafe { self.weights.sums::<S>(panel, a, pixel, count, channels, sums) }
         }
         // SAFETY: the caller's promise; the sums are written.
         unsafe { self.sink.write::<S>(panel, sums, first, count) }

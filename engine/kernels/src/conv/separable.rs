@@ -4,7 +4,7 @@
 use super::depthwise::{Tile, patch_len};
 use super::pointwise::{self, MAX_ROWS};
 use super::{Conv2d, Weights};
-use crate::context::SharedMut;
+use crate::context::{SharedMut, cost};
 use crate::epilogue::Writer;
 use crate::simd::{Simd, Task};
 use crate::{Activation, Epilogue, Feature, KernelError, RunContext, ShapeError};
@@ -84,14 +84,16 @@ impl SeparableConv2d {
         let (pixel, out_pixel) = (input.pixel_stride(), output.pixel_stride());
         let to_row = COLUMNS * pixel;
         let sums_len = MAX_ROWS * second.widest(self.pointwise.isa);
-        // the micro-kernel reads whole groups of rows, past the last pixel
-        let between_len = (ROWS * COLUMNS + MAX_ROWS) * pixel;
+        let between_len = ROWS * COLUMNS * pixel;
         let patch_len = patch_len(spec, pixel);
         let chunks = width.div_ceil(COLUMNS);
+        let pixels = height * width;
+        let operations = self.flops_per_pixel() as usize / 2;
+        let crew = cx.crew(cost(pixels * operations, pixels * (pixel + out_pixel)));
         let output = output.shared_mut();
         let blocks = height.div_ceil(ROWS) * chunks;
         let scratch_len = sums_len + between_len + patch_len;
-        cx.for_each_block(blocks, scratch_len, |block, scratch| {
+        crew.for_each_block(blocks, scratch_len, |block, scratch| {
             let (y, x) = (block / chunks * ROWS, block % chunks * COLUMNS);
             let (sums, rest) = scratch.split_at_mut(sums_len);
             let (between, patch) = rest.split_at_mut(between_len);
@@ -123,8 +125,8 @@ impl Task for Block<'_> {
         let (width, pixel) = (depthwise.width, depthwise.input.pixel_stride());
         let (between, to_row) = (depthwise.to, depthwise.to_row);
         let channels = depthwise.spec.out_channels;
-        // SAFETY: the scratch holds the rectangle and `MAX_ROWS` pixels more; the pixels written
-        // are this block's own.
+        // SAFETY: the scratch holds the rectangle and the sums of `MAX_ROWS` pixels; the pixels
+        // written are this block's own.
         unsafe {
             depthwise.run::<S>();
             let sink = pointwise::Sink { writer, output, out_pixel };
@@ -136,7 +138,7 @@ impl Task for Block<'_> {
                         let a = row.add((x - columns.start) * pixel);
                         let count = step.min(columns.end - x);
                         sink.prefetch::<S>(panel, y * width + x, count);
-                        pointwise.sums::<S>(panel, a, pixel, 0..channels, sums);
+                        pointwise.sums::<S>(panel, a, pixel, count, 0..channels, sums);
                         sink.write::<S>(panel, sums, y * width + x, count);
                     }
                 }

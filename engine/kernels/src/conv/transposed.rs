@@ -2,6 +2,8 @@
 //! channels, then a shuffle of channels into pixels.
 
 use super::{Conv2d, ConvSpec, Padding};
+use crate::aligned::AlignedBuf;
+use crate::context::cost;
 use crate::{Epilogue, Feature, KernelError, RunContext, ShapeError};
 
 /// The shape of a transposed convolution with a square kernel.
@@ -25,8 +27,14 @@ pub struct TransposedSpec {
 #[derive(Clone, Debug)]
 pub struct ConvTranspose2d {
     spec: TransposedSpec,
-    /// From the input to `[out_channels * stride * stride]`.
+    /// From the input to `[shown * shown * out_channels]`: the pixels between two inputs one after
+    /// the other, each with its channels side by side.
     phases: Conv2d,
+    /// Outputs between two inputs that see one, each way; with a stride beyond the kernel there are
+    /// others, which are the bias.
+    shown: usize,
+    /// One value an output channel.
+    bias: AlignedBuf,
 }
 
 impl ConvTranspose2d {
@@ -55,11 +63,12 @@ impl ConvTranspose2d {
         }
         // Output `stride * q + r` is the sum over j of input `q - j` and weight `r + stride * j`.
         let taps = kernel.div_ceil(stride);
-        let area = stride * stride;
+        let shown = stride.min(kernel);
+        let area = shown * shown;
         let tap = |phase: usize, t: usize| phase + stride * (taps - 1 - t);
         let mut phases = Vec::with_capacity(out_channels * area * in_channels * taps * taps);
-        for out in 0..out_channels {
-            for (phase_y, phase_x) in (0..area).map(|phase| (phase / stride, phase % stride)) {
+        for (phase_y, phase_x) in (0..area).map(|phase| (phase / shown, phase % shown)) {
+            for out in 0..out_channels {
                 for input in 0..in_channels {
                     for (y, x) in (0..taps * taps).map(|t| (t / taps, t % taps)) {
                         let (y, x) = (tap(phase_y, y), tap(phase_x, x));
@@ -70,15 +79,17 @@ impl ConvTranspose2d {
                 }
             }
         }
-        let bias = bias.map(|bias| -> Vec<f32> {
-            bias.iter().flat_map(|value| std::iter::repeat_n(*value, area)).collect()
-        });
+        let mut values = AlignedBuf::zeros(out_channels);
+        if let Some(bias) = bias {
+            values.copy_from_slice(bias);
+        }
+        let bias = values.repeat(area);
         // with output padding the last outputs may lie past all inputs
         let beyond = taps - 1 + usize::from(spec.output_padding > 0);
         let padding = Padding { top: taps - 1, left: taps - 1, bottom: beyond, right: beyond };
         let conv = ConvSpec { padding, ..ConvSpec::same(in_channels, out_channels * area, taps) };
-        let phases = Conv2d::new(&conv, &phases, bias.as_deref())?;
-        Ok(Self { spec: *spec, phases })
+        let phases = Conv2d::new(&conv, &phases, Some(&bias))?;
+        Ok(Self { spec: *spec, phases, shown, bias: values })
     }
 
     /// Output rows and columns for an input of `height` x `width`.
@@ -111,24 +122,28 @@ impl ConvTranspose2d {
         let (height, width) = self.output_size(input.height(), input.width())?;
         self.phases.run(input, between, &Epilogue::none(), cx)?;
         let TransposedSpec { stride, padding, out_channels, .. } = self.spec;
+        let shown = self.shown;
         output.reset(out_channels, height, width)?;
         let (from_stride, to_stride) = (between.pixel_stride(), output.pixel_stride());
         let row_len = width * to_stride;
         let shared = output.shared_mut();
         let between = &*between;
-        cx.for_each_block(height, 0, |y, _| {
+        let crew = cx.crew(cost(0, 2 * height * row_len));
+        crew.for_each_block(height, 0, |y, _| {
             // SAFETY: each block borrows its own row.
             let row =
                 unsafe { std::slice::from_raw_parts_mut(shared.get().add(y * row_len), row_len) };
             let (from_y, phase_y) = ((y + padding) / stride, (y + padding) % stride);
             for (x, to) in row.chunks_exact_mut(to_stride).enumerate() {
                 let (from_x, phase_x) = ((x + padding) / stride, (x + padding) % stride);
-                let at = (from_y * between.width() + from_x) * from_stride;
-                let from = &between.data()[at..at + from_stride];
-                let phase = phase_y * stride + phase_x;
-                for (c, value) in to.iter_mut().enumerate().take(out_channels) {
-                    *value = from[c * stride * stride + phase];
-                }
+                let from = if phase_y < shown && phase_x < shown {
+                    let pixel = (from_y * between.width() + from_x) * from_stride;
+                    let phase = phase_y * shown + phase_x;
+                    &between.data()[pixel + phase * out_channels..]
+                } else {
+                    &self.bias
+                };
+                to[..out_channels].copy_from_slice(&from[..out_channels]);
             }
         })?;
         Ok(())

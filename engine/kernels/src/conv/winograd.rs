@@ -11,12 +11,12 @@
 //! too coarsely.
 
 use super::ConvSpec;
-use crate::context::{SharedMut, channel_parts};
+use crate::context::{Crew, SharedMut};
 use crate::epilogue::Writer;
 use crate::feature::padded;
 use crate::gemm::{Micro, Packed, Panel};
 use crate::simd::{Isa, Simd, Task};
-use crate::{Feature, KernelError, RunContext};
+use crate::{Feature, KernelError};
 
 /// Tiles of one block of work: a multiple of every micro-kernel's rows, and few enough that a
 /// block's transformed inputs and outputs stay in the second-level cache beside the weights.
@@ -179,7 +179,7 @@ impl Weights {
         input: &Feature,
         output: &mut Feature,
         writer: Writer<'_>,
-        cx: &RunContext<'_>,
+        crew: Crew<'_>,
     ) -> Result<(), KernelError> {
         let (height, width) = (output.height(), output.width());
         let (tile, patch) = (self.tile, self.tile + 2);
@@ -194,8 +194,8 @@ impl Weights {
         let in_block = block_tiles(patch);
         let blocks = tiles.div_ceil(in_block);
         let panels = &self.packed.panels;
-        let parts = channel_parts(blocks, panels.len());
-        cx.for_each_block(blocks * parts, scratch, |index, scratch| {
+        let parts = crew.channel_parts(blocks, panels.len());
+        crew.for_each_block(blocks * parts, scratch, |index, scratch| {
             let (block, part) = (index / parts, index % parts);
             let tiles = block * in_block..((block + 1) * in_block).min(tiles);
             let panels = &panels[part * panels.len() / parts..(part + 1) * panels.len() / parts];
@@ -239,13 +239,13 @@ impl Block<'_> {
         for &panel in panels {
             for point in 0..points {
                 for slot in (0..tiles.len()).step_by(S::rows(panel.nr)) {
-                    // SAFETY: a block is a multiple of the rows, so that rows past the last tile
-                    // still lie in the scratch; what they compute is not used.
+                    // SAFETY: the rows are slots of the scratch.
                     unsafe {
                         let at = (point * slots + slot) * S::LANES;
                         S::micro(
                             panel.nr,
                             &Micro {
+                                rows: S::rows(panel.nr).min(tiles.len() - slot),
                                 a: inputs.as_ptr().add(at),
                                 row_stride: S::LANES,
                                 taps: [1, vectors],

@@ -186,6 +186,7 @@ impl Task for Products<'_> {
                     S::micro(
                         panel.nr,
                         &Micro {
+                            rows,
                             a,
                             row_stride: pixel,
                             taps: [1, 1],

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{Simd, Task};
-use crate::gemm::{Micro, micro};
+use crate::gemm::{Micro, micro, with_rows};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(pub(crate) __m256);
@@ -123,8 +123,8 @@ impl Simd for Avx2 {
     unsafe fn micro(nr: usize, job: &Micro) {
         unsafe {
             match nr {
-                1 => micro_kernel::<6, 1>(job),
-                _ => micro_kernel::<6, 2>(job),
+                1 => with_rows!(micro_kernel, 1, job, 1 2 3 4 5 6),
+                _ => with_rows!(micro_kernel, 2, job, 1 2 3 4 5 6),
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{Simd, Task, exp2_rest};
-use crate::gemm::{Micro, micro};
+use crate::gemm::{Micro, micro, with_rows};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(pub(crate) __m512);
@@ -145,10 +145,10 @@ impl Simd for Avx512 {
     unsafe fn micro(nr: usize, job: &Micro) {
         unsafe {
             match nr {
-                1 => micro_kernel::<12, 1>(job),
-                2 => micro_kernel::<12, 2>(job),
-                3 => micro_kernel::<8, 3>(job),
-                _ => micro_kernel::<6, 4>(job),
+                1 => with_rows!(micro_kernel, 1, job, 1 2 3 4 5 6 7 8 9 10 11 12),
+                2 => with_rows!(micro_kernel, 2, job, 1 2 3 4 5 6 7 8 9 10 11 12),
+                3 => with_rows!(micro_kernel, 3, job, 1 2 3 4 5 6 7 8),
+                _ => with_rows!(micro_kernel, 4, job, 1 2 3 4 5 6),
             }
         }
     }

@@ -64,9 +64,9 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         }
     }
 
-    /// Rows of the micro-kernel that holds `nr` vectors of output channels.
+    /// Most rows of a micro-kernel that holds `nr` vectors of output channels.
     fn rows(nr: usize) -> usize;
-    /// Runs that micro-kernel.
+    /// Runs the micro-kernel for `nr` vectors and the rows of `job`.
     ///
     /// # Safety
     /// See [`Micro`].

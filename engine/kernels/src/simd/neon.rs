@@ -3,7 +3,7 @@
 use std::arch::aarch64::*;
 
 use super::{Simd, Task};
-use crate::gemm::{Micro, micro};
+use crate::gemm::{Micro, micro, with_rows};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Neon(pub(crate) float32x4_t);
@@ -87,10 +87,10 @@ impl Simd for Neon {
     unsafe fn micro(nr: usize, job: &Micro) {
         unsafe {
             match nr {
-                1 => micro_kernel::<6, 1>(job),
-                2 => micro_kernel::<6, 2>(job),
-                3 => micro_kernel::<6, 3>(job),
-                _ => micro_kernel::<6, 4>(job),
+                1 => with_rows!(micro_kernel, 1, job, 1 2 3 4 5 6),
+                2 => with_rows!(micro_kernel, 2, job, 1 2 3 4 5 6),
+                3 => with_rows!(micro_kernel, 3, job, 1 2 3 4 5 6),
+                _ => with_rows!(micro_kernel, 4, job, 1 2 3 4 5 6),
             }
         }
     }

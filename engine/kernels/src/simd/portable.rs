@@ -1,7 +1,7 @@
 //! Plain Rust that compilers turn into whatever the target's baseline has.
 
 use super::Simd;
-use crate::gemm::{Micro, micro};
+use crate::gemm::{Micro, micro, with_rows};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Portable(pub(crate) [f32; 4]);
@@ -82,8 +82,8 @@ impl Simd for Portable {
         // SAFETY: the caller's promise.
         unsafe {
             match nr {
-                1 => micro_kernel::<6, 1>(job),
-                _ => micro_kernel::<6, 2>(job),
+                1 => with_rows!(micro_kernel, 1, job, 1 2 3 4 5 6),
+                _ => with_rows!(micro_kernel, 2, job, 1 2 3 4 5 6),
             }
         }
     }
