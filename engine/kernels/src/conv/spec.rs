@@ -100,7 +100,8 @@ impl ConvSpec {
         // with few input channels Winograd's transforms outweigh what it saves
         let pays = self.in_channels >= 8 && self.allows(Algorithm::Winograd);
         let is_deep = self.in_channels.saturating_mul(self.out_channels) > DEEP;
-        [Algorithm::Depthwise, Algorithm::Pointwise]
+        // one channel to one: both are allowed, and a matrix product has no taps to look for
+        [Algorithm::Pointwise, Algorithm::Depthwise]
             .into_iter()
             .find(|algorithm| self.allows(*algorithm))
             .or_else(|| {
