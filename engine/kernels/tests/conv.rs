@@ -301,6 +301,71 @@ fn deep_layers_stay_exact() {
 }
 
 #[test]
+fn few_pixels_of_many_channels_stay_exact() {
+    let direct = |ins, outs, kernel, stride| ConvSpec {
+        stride: [stride; 2],
+        padding: Padding::default(),
+        ..ConvSpec::same(ins, outs, kernel)
+    };
+    // every number of rows a micro-kernel can have, and one more
+    for pixels in 1..=13 {
+        check(&ConvSpec::same(300, 70, 1), 1, pixels, Algorithm::Pointwise, 11);
+        check(&direct(40, 70, 2, 1), 2, pixels + 1, Algorithm::Direct, 12);
+    }
+    check(&ConvSpec::same(512, 512, 1), 1, 1, Algorithm::Pointwise, 13);
+    check(&direct(64, 64, 3, 1), 3, 3, Algorithm::Direct, 14);
+    check(&direct(2, 32, 3, 3), 16, 48, Algorithm::Direct, 15);
+    check(&ConvSpec::same(256, 100, 3), 2, 2, Algorithm::Winograd, 16);
+    check(&ConvSpec::same(256, 100, 3), 2, 2, Algorithm::WinogradSmall, 16);
+}
+
+#[test]
+fn work_that_is_worth_sharing_gives_the_same_bits_on_any_number_of_threads() {
+    // `check` compares threads; most random shapes are done by the caller alone
+    check(&ConvSpec::same(64, 70, 3), 30, 31, Algorithm::Winograd, 21);
+    check(&ConvSpec::same(64, 70, 3), 30, 31, Algorithm::WinogradSmall, 21);
+    check(&ConvSpec::same(24, 70, 5), 40, 39, Algorithm::Direct, 22);
+    check(&ConvSpec::same(96, 64, 1), 40, 39, Algorithm::Pointwise, 23);
+    check(&ConvSpec::same(3, 64, 1), 50, 100, Algorithm::Pointwise, 24);
+    check(&ConvSpec::depthwise(100, 5), 40, 39, Algorithm::Depthwise, 25);
+    // one block of pixels, its channels in parts
+    check(&ConvSpec::same(1280, 320, 1), 3, 3, Algorithm::Pointwise, 26);
+    check(&ConvSpec::same(320, 320, 3), 5, 5, Algorithm::Winograd, 27);
+    check(&ConvSpec::same(320, 320, 3), 1, 5, Algorithm::Direct, 28);
+}
+
+#[test]
+fn a_pixel_has_the_same_bits_in_a_picture_of_any_size() {
+    let (pool, cancel) = (Pool::new(1).unwrap(), Cancel::new());
+    let cx = RunContext { pool: &pool, cancel: &cancel };
+    let (height, width) = (5, 41);
+    for (ins, outs) in [(1, 1), (3, 64), (4, 5), (5, 16), (200, 33), (64, 48), (70, 64)] {
+        let weight = noise(ins * outs, 1);
+        let input = planes(ins, height, width, 2);
+        let spec = ConvSpec::same(ins, outs, 1);
+        for (isa, algorithm) in available()
+            .into_iter()
+            .flat_map(|isa| [(isa, Algorithm::Pointwise), (isa, Algorithm::Direct)])
+        {
+            let conv = Conv2d::with(&spec, &weight, None, algorithm, isa).unwrap();
+            let mut whole = Feature::new();
+            conv.run(&poisoned(&input), &mut whole, &Epilogue::none(), &cx).unwrap();
+            let whole = whole.to_planes();
+            for at in 0..height * width {
+                let values = (0..ins).map(|c| input.plane(c)[at]).collect();
+                let pixel = Planes::from_vec(ins, 1, 1, values).unwrap();
+                let mut found = Feature::new();
+                conv.run(&poisoned(&pixel), &mut found, &Epilogue::none(), &cx).unwrap();
+                for (c, value) in found.to_planes().data().iter().enumerate() {
+                    let same = value.to_bits() == whole.plane(c)[at].to_bits();
+                    assert!(same, "{algorithm:?} on {isa:?}, {ins} > {outs}, pixel {at}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn the_epilogue_adds_activates_and_clamps_in_its_order() {
     let spec = ConvSpec::same(9, 21, 3);
     let weight = noise(spec.out_channels * 81, 1);

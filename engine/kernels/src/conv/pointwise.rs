@@ -13,6 +13,12 @@ use crate::{Feature, KernelError};
 const CHUNK: usize = 192;
 /// No micro-kernel has more rows.
 pub(super) const MAX_ROWS: usize = 12;
+/// Up to this many input channels the sums are not worth a micro-kernel, nor their way through the
+/// scratch.
+const FEW: usize = 4;
+/// Values of a pixel up to which the processor sees by itself what is read and written next, and
+/// asking for every line takes longer than it saves.
+const THIN: usize = 32;
 
 #[derive(Clone, Debug)]
 pub(super) struct Weights {
@@ -126,6 +132,17 @@ impl Weights {
 impl Task for Block<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
+        if let &[input] = self.inputs
+            && input.channels() <= FEW
+        {
+            for &panel in self.panels {
+                for n in 0..panel.nr {
+                    // SAFETY: the pixels are this block's own.
+                    unsafe { self.few::<S>(panel, n, input) }
+                }
+            }
+            return;
+        }
         let mut step = MAX_ROWS;
         for panel in self.panels {
             step = step.min(S::rows(panel.nr));
@@ -143,6 +160,55 @@ impl Task for Block<'_> {
 }
 
 impl Block<'_> {
+    /// Vector `n` of a panel for all pixels of the block: the arithmetic of the micro-kernel, with
+    /// the sums of a few pixels in registers all the way.
+    ///
+    /// # Safety
+    /// The pixels lie inside the output, and no one else writes these channels of them.
+    #[inline(always)]
+    unsafe fn few<S: Simd>(&self, panel: Panel, n: usize, input: &Feature) {
+        let mut first = self.pixels.start;
+        while first < self.pixels.end {
+            // SAFETY: the caller's promise.
+            unsafe {
+                first += if first + 8 <= self.pixels.end {
+                    self.few_pixels::<S, 8>(panel, n, input, first)
+                } else {
+                    self.few_pixels::<S, 1>(panel, n, input, first)
+                };
+            }
+        }
+    }
+
+    /// `N` pixels from `first` on of [`Block::few`]; hands back `N`.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    unsafe fn few_pixels<S: Simd, const N: usize>(
+        &self,
+        panel: Panel,
+        n: usize,
+        input: &Feature,
+        first: usize,
+    ) -> usize {
+        let (pixel, width) = (input.pixel_stride(), panel.nr * S::LANES);
+        let mut sums = [S::zero(); N];
+        // SAFETY: the pixels lie inside the input; the panel has a row of weights for each channel.
+        unsafe {
+            let a = input.as_ptr().add(first * pixel);
+            let weights = self.weights.packed.slice::<S>(panel, 0).add(n * S::LANES);
+            for k in 0..input.channels() {
+                let weight = S::load(weights.add(k * width));
+                for m in 0..N {
+                    sums[m] = S::splat(*a.add(m * pixel + k)).mul_add(weight, sums[m]);
+                }
+            }
+            self.sink.finish::<S, N>(sums, panel.channel + n * S::LANES, first);
+        }
+        N
+    }
+
     /// Computes `count` pixels from `first` on for one panel of output channels.
     ///
     /// # Safety
@@ -155,9 +221,11 @@ impl Block<'_> {
         for input in self.inputs {
             let pixel = input.pixel_stride();
             let a = input.as_ptr().wrapping_add(first * pixel);
-            let ahead = a.wrapping_add(3 * MAX_ROWS * pixel);
-            for line in (0..count * pixel).step_by(CHANNEL_BLOCK) {
-                S::prefetch(ahead.wrapping_add(line));
+            if pixel > THIN {
+                let ahead = a.wrapping_add(3 * MAX_ROWS * pixel);
+                for line in (0..count * pixel).step_by(CHANNEL_BLOCK) {
+                    S::prefetch(ahead.wrapping_add(line));
+                }
             }
             let channels = depth..depth + input.channels();
             depth = channels.end;
@@ -173,6 +241,9 @@ impl Sink<'_> {
     /// Asks for the lines that [`Sink::write`] will fill, to come while the sums are computed.
     #[inline(always)]
     pub(super) fn prefetch<S: Simd>(&self, panel: Panel, first: usize, count: usize) {
+        if self.out_pixel <= THIN {
+            return;
+        }
         let target = self.output.get().wrapping_add(first * self.out_pixel + panel.channel);
         for m in 0..count {
             for c in (0..panel.nr * S::LANES).step_by(CHANNEL_BLOCK) {
@@ -225,16 +296,27 @@ impl Sink<'_> {
         m: usize,
     ) -> usize {
         let width = panel.nr * S::LANES;
-        let channel = panel.channel + n * S::LANES;
-        let offset = (first + m) * self.out_pixel + channel;
         // SAFETY: the caller's promise.
         unsafe {
             let sums = S::load_each(sums.as_ptr().add(m * width + n * S::LANES), width);
-            let values: [S; N] = self.writer.finish(sums, channel, offset, self.out_pixel);
+            self.finish::<S, N>(sums, panel.channel + n * S::LANES, first + m);
+        }
+        N
+    }
+
+    /// Finishes and writes the vector at `channel` of `N` pixels from `first` on.
+    ///
+    /// # Safety
+    /// They lie inside the output, and no one else writes them.
+    #[inline(always)]
+    unsafe fn finish<S: Simd, const N: usize>(&self, sums: [S; N], channel: usize, first: usize) {
+        let offset = first * self.out_pixel + channel;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let values = self.writer.finish(sums, channel, offset, self.out_pixel);
             for i in 0..N {
                 values[i].store(self.output.get().add(offset + i * self.out_pixel));
             }
         }
-        N
     }
 }
