@@ -1,5 +1,6 @@
 //! From the planar layout to the channels-last one and back.
 
+use crate::aligned::large;
 use crate::context::SharedMut;
 use crate::simd::{Isa, Simd, Task};
 use crate::{Feature, KernelError, Planes, RunContext};
@@ -49,6 +50,7 @@ pub fn deinterleave(feature: &Feature, cx: &RunContext<'_>) -> Result<Planes, Ke
     let [channels, height, width] = shape;
     let len = channels * height * width;
     let mut data: Vec<f32> = Vec::with_capacity(len);
+    large::advise(data.as_mut_ptr().cast(), len * size_of::<f32>());
     let (pixel, planes) = (feature.pixel_stride(), SharedMut(data.as_mut_ptr()));
     cx.for_each_block(height, 0, |y, _| {
         let direction = Direction::Deinterleave { feature, planes };
