@@ -9,8 +9,9 @@
 //! * **One source for all instruction sets.** Kernels are generic over a vector type; [`Isa`] picks
 //!   AVX-512, AVX2 with FMA, NEON or plain Rust once a process (`LIMPID_ISA` forces one). Vector
 //!   code has loops and no closures: see `Simd::load_each`.
-//! * **Convolutions** all end in one matrix micro-kernel that keeps 24 (AVX2: 12) vectors of sums in
-//!   registers. [`Conv2d`] packs its weights for it and picks a path by shape:
+//! * **Convolutions** all end in one matrix micro-kernel that keeps up to 24 (AVX2: 12) vectors of sums
+//!   in registers, compiled for each number of pixels: a single one costs a single one. [`Conv2d`]
+//!   packs its weights for it and picks a path by shape:
 //!
 //!   | path | for | work of one block |
 //!   |---|---|---|
@@ -27,9 +28,10 @@
 //! * **Recurrences**: [`Gru`] and [`Lstm`], a step at a time or whole sequences. [`spectrum`] has
 //!   what stands around the Fourier transform of sound.
 //! * **Epilogues** (bias, residual, activation, clamp) happen between the sums and memory.
-//! * **Threads.** Work is cut into blocks by shape alone and handed out by a counter; each output
-//!   is computed by the same operations in the same order whoever does it. Scratch belongs to the
-//!   worker and grows once: a warm run allocates nothing. Cancel is looked at before each block.
+//! * **Threads.** Work is cut into blocks and handed out by a counter; each output is computed by the
+//!   same operations in the same order whoever does it. A convolution too small to be worth waking
+//!   workers is done by the calling thread. Scratch belongs to the thread and grows once: a warm run
+//!   allocates nothing. Cancel is looked at before each block.
 //!
 //! # How fast it is
 //!
