@@ -41,16 +41,25 @@ pub fn interleave(
     Ok(())
 }
 
-/// A planar copy of `feature`: what [`Feature::to_planes`] makes, on all workers.
+/// A planar copy of `feature`: what [`Feature::to_planes`] makes, on all workers, in the memory of
+/// `spare` where that suffices.
 ///
 /// # Errors
 /// [`KernelError::Cancelled`].
-pub fn deinterleave(feature: &Feature, cx: &RunContext<'_>) -> Result<Planes, KernelError> {
+pub fn deinterleave(
+    feature: &Feature,
+    spare: Planes,
+    cx: &RunContext<'_>,
+) -> Result<Planes, KernelError> {
     let shape = feature.shape();
     let [channels, height, width] = shape;
     let len = channels * height * width;
-    let mut data: Vec<f32> = Vec::with_capacity(len);
-    large::advise(data.as_mut_ptr().cast(), len * size_of::<f32>());
+    let mut data = spare.into_vec();
+    data.clear();
+    if data.capacity() < len {
+        data = Vec::with_capacity(len);
+        large::advise(data.as_mut_ptr().cast(), len * size_of::<f32>());
+    }
     let (pixel, planes) = (feature.pixel_stride(), SharedMut(data.as_mut_ptr()));
     cx.for_each_block(height, 0, |y, _| {
         let direction = Direction::Deinterleave { feature, planes };

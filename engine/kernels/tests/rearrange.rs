@@ -61,7 +61,9 @@ proptest! {
         with_context(|cx| {
             interleave(&planes, &mut feature, cx).unwrap();
             prop_assert_eq!(&feature.to_planes(), &planes);
-            prop_assert_eq!(&deinterleave(&feature, cx).unwrap(), &planes);
+            for spare in [Planes::zeros(0, 0, 0), counted(1, 3, 2), counted(70, 9, 70)] {
+                prop_assert_eq!(&deinterleave(&feature, spare, cx).unwrap(), &planes);
+            }
             Ok(())
         })?;
     }

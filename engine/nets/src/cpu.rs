@@ -76,7 +76,7 @@ fn run_in(
         }
     }
     let start = Instant::now();
-    let result = plan.store.run(&features[plan.result], picture, sigma, cx)?;
+    let result = plan.store.run(&features[plan.result], picture, sigma, plan.spare(), cx)?;
     if let Some(profile) = profile {
         profile.add(plan.steps.len(), start.elapsed(), 0);
     }

@@ -22,7 +22,7 @@ pub struct Described {
 
 #[derive(Debug)]
 enum Executor {
-    Float { plan: Plan, buffers: Buffers, profile: Option<Profile> },
+    Float { plan: Box<Plan>, buffers: Buffers, profile: Option<Profile> },
     Quantized(Box<QuantizedPlan>),
 }
 
@@ -34,7 +34,10 @@ impl Described {
     pub fn new(graph: &Graph, tensors: HashMap<String, Tensor>) -> Result<Self, LoadError> {
         let plan = Plan::new(graph, &Weights::for_graph(graph, tensors)?)?;
         let profile = Profile::if_asked("described", &plan);
-        Ok(Self::of(graph, Executor::Float { plan, buffers: Buffers::default(), profile }))
+        Ok(Self::of(
+            graph,
+            Executor::Float { plan: Box::new(plan), buffers: Buffers::default(), profile },
+        ))
     }
 
     /// As [`Described::new`], with convolutions on bytes; see [`crate::Network::quantized`].
@@ -56,6 +59,14 @@ impl Described {
     fn of(graph: &Graph, executor: Executor) -> Self {
         let channels = graph.nodes().first().map_or(0, |input| input.channels);
         Self { executor, channels, multiple: graph.multiple() as usize }
+    }
+
+    /// Takes a result back: the next run writes into its memory instead of asking for new.
+    pub fn recycle(&self, result: Planes) {
+        match &self.executor {
+            Executor::Float { plan, .. } => plan.recycle(result),
+            Executor::Quantized(plan) => plan.recycle(result),
+        }
     }
 
     /// Runs on `input` `[C, H, W]` with the channels of the description's input; `sigma` is read

@@ -26,7 +26,7 @@ pub struct Network {
 #[derive(Debug)]
 enum Executor {
     Cpu {
-        plan: Plan,
+        plan: Box<Plan>,
         buffers: Arc<Buffers>,
         profile: Option<Profile>,
     },
@@ -57,7 +57,7 @@ impl Network {
             Device::Cpu => {
                 let plan = Plan::new(&graph, weights)?;
                 let profile = Profile::if_asked(&card.title, &plan);
-                Executor::Cpu { plan, buffers, profile }
+                Executor::Cpu { plan: Box::new(plan), buffers, profile }
             }
             #[cfg(feature = "candle")]
             Device::Candle(device) => {

@@ -212,17 +212,18 @@ impl Store {
         (output, Self { shuffle: 1, plus: None })
     }
 
-    /// Writes the result `[3, s H, s W]`.
+    /// Writes the result `[3, s H, s W]`, in the memory of `spare` where it can.
     pub(crate) fn run(
         &self,
         input: &Feature,
         picture: &Planes,
         sigma: f32,
+        spare: Planes,
         cx: &RunContext<'_>,
     ) -> Result<Planes, NetError> {
         let s = self.shuffle;
         if s == 1 && self.plus.is_none() {
-            return Ok(deinterleave(input, cx)?);
+            return Ok(deinterleave(input, spare, cx)?);
         }
         let channels = input.channels() / (s * s);
         let (height, width) = (input.height() * s, input.width() * s);

@@ -1,6 +1,8 @@
 //! A network compiled for the CPU: weights packed, layers fused, buffers assigned.
 
-use limpid_kernels::{Conv2d, ConvSpec, Feature, SeparableConv2d, ShapeError};
+use std::sync::{Mutex, PoisonError};
+
+use limpid_kernels::{Conv2d, ConvSpec, Feature, Planes, SeparableConv2d, ShapeError};
 
 use crate::error::LoadError;
 use crate::graph::{Activation, Conv, Graph, Op, Ratio, Value};
@@ -67,6 +69,8 @@ pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
     pub(crate) result: Slot,
     pub(crate) store: Store,
+    /// Memory for a result, from a caller who is done with an earlier one.
+    spare: Mutex<Option<Planes>>,
     /// The shapes each slot takes: channels and pixel size.
     slots: Vec<Vec<(usize, Ratio)>>,
 }
@@ -121,8 +125,25 @@ impl Plan {
             compiler.node(index)?;
         }
         let result = compiler.slot(result)?;
-        let plan = Self { steps: compiler.steps, result, store, slots: compiler.slots };
+        let plan = Self {
+            steps: compiler.steps,
+            result,
+            store,
+            slots: compiler.slots,
+            spare: Mutex::default(),
+        };
         Ok((plan, compiler.kernels))
+    }
+
+    /// Takes a result back, for its memory.
+    pub(crate) fn recycle(&self, result: Planes) {
+        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+    }
+
+    /// Memory for a result.
+    pub(crate) fn spare(&self) -> Planes {
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
+        spare.unwrap_or_else(|| Planes::zeros(0, 0, 0))
     }
 
     /// Number of buffers a run needs.

@@ -82,6 +82,11 @@ impl QuantizedPlan {
         Ok(Self { plan, stages, spare: Mutex::default() })
     }
 
+    /// See [`Plan::recycle`].
+    pub(crate) fn recycle(&self, result: Planes) {
+        self.plan.recycle(result);
+    }
+
     /// Bytes of memory of one run on a picture of `width` x `height`, the result not counted.
     pub(crate) fn buffer_bytes(&self, width: usize, height: usize) -> u64 {
         let numbers: u64 = self.plan.buffer_bytes(width, height).sum();
@@ -131,7 +136,8 @@ impl QuantizedPlan {
             (features[step.to], bytes[step.to]) = (to, to_bytes);
             done?;
         }
-        self.plan.store.run(&features[self.plan.result], picture, sigma, cx)
+        let spare = self.plan.spare();
+        self.plan.store.run(&features[self.plan.result], picture, sigma, spare, cx)
     }
 }
 

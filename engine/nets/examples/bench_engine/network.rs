@@ -93,7 +93,11 @@ impl Runner for NetworkRunner {
     fn run(&mut self, cx: &RunContext<'_>) -> Result<()> {
         self.result = match &self.network {
             Kind::Shipped(network) => network.run(&self.input, Some(self.sigma), cx)?,
-            Kind::Described(network) => network.run(&self.input, self.sigma, cx)?,
+            Kind::Described(network) => {
+                // peers write into kept memory too
+                network.recycle(std::mem::replace(&mut self.result, Planes::zeros(0, 0, 0)));
+                network.run(&self.input, self.sigma, cx)?
+            }
         };
         Ok(())
     }
