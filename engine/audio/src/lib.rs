@@ -1,0 +1,2 @@
+//! Sound for Limpid: read, resample, clean, measure, write; record from a microphone.
+#![forbid(unsafe_code)]
