@@ -36,6 +36,7 @@ pub use event::{
     Event, FailureKind, Histogram, Item, ItemId, JobId, PictureInfo, PreviewTile, Side, Stage,
 };
 pub use job::{Destination, Job};
+pub use limpid_audio::settings::Speech;
 pub use limpid_nets::{LibraryConfig, ModelCard, Origin, Task};
 pub use limpid_photo::Rect;
 pub use limpid_photo::settings::{Denoise, OutputFormat, Size, StepSettings, Strength, Upscale};
