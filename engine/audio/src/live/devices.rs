@@ -105,9 +105,8 @@ pub(crate) fn find(direction: Direction, wanted: Option<&str>) -> Result<Device,
         let listed = host.devices().into_iter().flatten();
         default_device(&host, direction).into_iter().chain(listed)
     };
-    let by_id = |device: &Device| {
-        id_of(device).is_some_and(|id| id == wanted || short_id(&id) == wanted)
-    };
+    let by_id =
+        |device: &Device| id_of(device).is_some_and(|id| id == wanted || short_id(&id) == wanted);
     if let Some(device) = all().find(by_id) {
         return Ok(device);
     }
@@ -283,9 +282,8 @@ fn candidates(
         let rates = RATES.into_iter().chain([rate, low, high]);
         // an end of a range is tried only where no usual rate lies inside, or it is the wanted one
         let usual = RATES.iter().any(|&rate| range.contains_rate(rate));
-        let rates = rates.filter(|&r| {
-            range.contains_rate(r) && (r == rate || RATES.contains(&r) || !usual)
-        });
+        let rates = rates
+            .filter(|&r| range.contains_rate(r) && (r == rate || RATES.contains(&r) || !usual));
         all.extend(rates.map(|rate| StreamFormat { rate, channels: range.channels(), kind }));
     }
     let distance = |format: &StreamFormat| {
@@ -314,11 +312,8 @@ fn opens(
     format: StreamFormat,
 ) -> Result<StreamConfig, cpal::Error> {
     let period = BufferSize::Fixed((format.rate / PERIODS_A_SECOND).max(1));
-    let mut config = StreamConfig {
-        channels: format.channels,
-        sample_rate: format.rate,
-        buffer_size: period,
-    };
+    let mut config =
+        StreamConfig { channels: format.channels, sample_rate: format.rate, buffer_size: period };
     let kind = cpal_kind(format.kind);
     let attempt = |config: StreamConfig| match direction {
         Direction::Input => device
@@ -402,14 +397,25 @@ mod tests {
 
     #[test]
     fn alsa_building_blocks_are_not_devices() {
-        for id in ["alsa:default", "alsa:pulse", "alsa:hw:CARD=PCH,DEV=0", "alsa:sysdefault:CARD=Mic",
-            "alsa:headset", "wasapi:{0.0.1}", "coreaudio:BuiltIn"]
-        {
+        for id in [
+            "alsa:default",
+            "alsa:pulse",
+            "alsa:hw:CARD=PCH,DEV=0",
+            "alsa:sysdefault:CARD=Mic",
+            "alsa:headset",
+            "wasapi:{0.0.1}",
+            "coreaudio:BuiltIn",
+        ] {
             assert!(is_for_people(id), "{id}");
         }
-        for id in ["alsa:null", "alsa:dsnoop:CARD=PCH,DEV=0", "alsa:hw:CARD=0,DEV=0", "alsa:speexrate",
-            "alsa:surround51:CARD=PCH,DEV=0", "alsa:plughw:CARD=1,DEV=0"]
-        {
+        for id in [
+            "alsa:null",
+            "alsa:dsnoop:CARD=PCH,DEV=0",
+            "alsa:hw:CARD=0,DEV=0",
+            "alsa:speexrate",
+            "alsa:surround51:CARD=PCH,DEV=0",
+            "alsa:plughw:CARD=1,DEV=0",
+        ] {
             assert!(!is_for_people(id), "{id}");
         }
     }

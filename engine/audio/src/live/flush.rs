@@ -21,11 +21,7 @@ pub(crate) struct Flusher {
 
 impl Flusher {
     /// A thread that flushes these files when told to, and notes how much room is left at `path`.
-    pub(crate) fn start(
-        files: Vec<File>,
-        path: PathBuf,
-        shared: Arc<Shared>,
-    ) -> io::Result<Self> {
+    pub(crate) fn start(files: Vec<File>, path: PathBuf, shared: Arc<Shared>) -> io::Result<Self> {
         let (wake, woken) = bounded(1);
         let failed = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&failed);

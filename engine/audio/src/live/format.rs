@@ -70,8 +70,9 @@ impl SampleKind {
             Self::I24 => floats.extend(
                 words.iter().map(|w| ((i32::from_ne_bytes(*w) << 8) >> 8) as f32 / 8_388_608.0),
             ),
-            Self::I32 => floats
-                .extend(words.iter().map(|w| i32::from_ne_bytes(*w) as f32 / 2_147_483_648.0)),
+            Self::I32 => {
+                floats.extend(words.iter().map(|w| i32::from_ne_bytes(*w) as f32 / 2_147_483_648.0))
+            }
             Self::F32 => floats.extend(words.iter().map(|w| f32::from_ne_bytes(*w))),
         }
     }

@@ -50,12 +50,7 @@ pub(crate) struct LevelMeter {
 impl LevelMeter {
     pub(crate) fn new(format: StreamFormat) -> Self {
         let channels = usize::from(format.channels.max(1));
-        Self {
-            format,
-            level: Level::default(),
-            mean_squares: vec![0.0; channels],
-            held_for: 0.0,
-        }
+        Self { format, level: Level::default(), mean_squares: vec![0.0; channels], held_for: 0.0 }
     }
 
     /// Takes in interleaved frames. Returns the levels, with the clipped samples of these alone.

@@ -33,7 +33,8 @@ impl Monitor {
         let ahead = (f64::from(format.rate) * AHEAD_SECONDS) as usize;
         let (producer, consumer) = RingBuffer::new(8 * ahead.max(1));
         let gain = Arc::new(AtomicU32::new(gain.to_bits()));
-        let mut speaker = Speaker { ring: consumer, ahead, playing: false, gain: Arc::clone(&gain) };
+        let mut speaker =
+            Speaker { ring: consumer, ahead, playing: false, gain: Arc::clone(&gain) };
         let channels = usize::from(format.channels);
         let output = planned.start(move |frames| speaker.fill(frames, channels))?;
         let resampler = StreamResampler::new(rate, format.rate, 1)?;

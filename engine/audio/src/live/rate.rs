@@ -77,8 +77,8 @@ impl StreamResampler {
                 InterleavedSlice::new(&self.pending[done..done + chunk], self.channels, CHUNK)
                     .map_err(fault)?;
             let room = self.made.len() / self.channels;
-            let mut output = InterleavedSlice::new_mut(&mut self.made, self.channels, room)
-                .map_err(fault)?;
+            let mut output =
+                InterleavedSlice::new_mut(&mut self.made, self.channels, room).map_err(fault)?;
             let (_, frames) = inner
                 .process_into_buffer(&input, &mut output, None)
                 .map_err(|error| AudioError::internal("the resampler failed").because(error))?;
@@ -126,9 +126,7 @@ mod tests {
             let missing = expected.len() - made;
             assert!(missing as f64 / f64::from(to) <= resampler.delay_seconds() + 1e-3);
             let worst = (to as usize / 100..made)
-                .map(|i| {
-                    (out[2 * i] - expected[i]).abs().max((out[2 * i + 1] + expected[i]).abs())
-                })
+                .map(|i| (out[2 * i] - expected[i]).abs().max((out[2 * i + 1] + expected[i]).abs()))
                 .fold(0.0, f32::max);
             assert!(worst < 2e-3, "{from} to {to}: {worst}");
         }

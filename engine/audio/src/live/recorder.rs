@@ -114,8 +114,7 @@ impl Snapshot {
     /// How much longer the disk lasts, in seconds.
     #[must_use]
     pub fn secs_left(&self) -> Option<f64> {
-        (self.bytes_a_second > 0)
-            .then_some(self.bytes_left? as f64 / self.bytes_a_second as f64)
+        (self.bytes_a_second > 0).then_some(self.bytes_left? as f64 / self.bytes_a_second as f64)
     }
 }
 

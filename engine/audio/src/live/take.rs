@@ -217,3 +217,76 @@ impl Header {
         Self { bytes, fact }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::storage::Disk;
+
+    fn create(folder: &tempfile::TempDir, kind: SampleKind, channels: u16) -> TakeWriter {
+        let format = StreamFormat { rate: 8000, channels, kind };
+        TakeWriter::create(&Disk, &folder.path().join("a.wav"), format).unwrap()
+    }
+
+    #[test]
+    fn it_can_be_read_while_it_grows() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut take = create(&folder, SampleKind::F32, 1);
+        let read = |path: &Path| {
+            let reader = hound::WavReader::open(path).unwrap();
+            reader.into_samples::<f32>().map(Result::unwrap).collect::<Vec<_>>()
+        };
+        assert_eq!(read(take.path()), [0.0; 0]);
+        for part in 1..4 {
+            let samples = [part as f32; 100];
+            take.append(&samples.map(f32::to_le_bytes).concat()).unwrap();
+            assert_eq!(read(take.path()).len(), 100 * (part - 1), "not yet sealed");
+            take.seal().unwrap();
+            assert_eq!(read(take.path()).len(), 100 * part);
+        }
+        let path = take.path().to_owned();
+        assert_eq!(take.finish().unwrap(), 300);
+        assert_eq!(read(&path)[250], 3.0);
+    }
+
+    #[test]
+    fn an_odd_end_is_padded_and_not_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut take = create(&folder, SampleKind::I24, 1);
+        take.append(&[1, 2, 3]).unwrap();
+        let path = take.path().to_owned();
+        assert_eq!(take.finish().unwrap(), 1);
+        let bytes = std::fs::read(path).unwrap();
+        assert_eq!(bytes[bytes.len() - 8..], [3, 0, 0, 0, 1, 2, 3, 0]);
+        assert_eq!(bytes[4..8], (bytes.len() as u32 - 8).to_le_bytes());
+    }
+
+    #[test]
+    fn a_take_that_outgrows_its_header_becomes_an_rf64() {
+        for kind in [SampleKind::I16, SampleKind::F32] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut take = create(&folder, kind, 2);
+            take.largest_riff = 1000;
+            let frame = 2 * kind.file_bytes();
+            take.append(&vec![7; 100 * frame]).unwrap();
+            take.seal().unwrap();
+            let path = take.path().to_owned();
+            assert_eq!(std::fs::read(&path).unwrap()[..4], *b"RIFF");
+            take.append(&vec![8; 1000 * frame]).unwrap();
+            take.seal().unwrap();
+            take.append(&vec![9; 10 * frame]).unwrap();
+            assert_eq!(take.finish().unwrap(), 1110);
+            let bytes = std::fs::read(&path).unwrap();
+            let long = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+            assert_eq!(bytes[..8], *b"RF64\xff\xff\xff\xff");
+            assert_eq!(bytes[8..20], *b"WAVEds64\x1c\0\0\0");
+            assert_eq!(long(20), bytes.len() as u64 - 8);
+            assert_eq!(long(28), 1110 * frame as u64);
+            assert_eq!(long(36), 1110);
+            assert_eq!(bytes[44..52], *b"\0\0\0\0fmt ");
+            let start = bytes.len() - 1110 * frame;
+            assert_eq!(bytes[start - 8..start], *b"data\xff\xff\xff\xff");
+            assert_eq!((bytes[start], bytes[bytes.len() - 1]), (7, 9));
+        }
+    }
+}

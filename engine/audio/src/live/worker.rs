@@ -127,9 +127,8 @@ impl Worker {
         // without a thread for it, the files are flushed when they are closed
         let flusher = Flusher::start(handles, raw_path, Arc::clone(&shared)).ok();
 
-        let second = |format: StreamFormat| {
-            format.file_frame_bytes() as u64 * u64::from(format.rate)
-        };
+        let second =
+            |format: StreamFormat| format.file_frame_bytes() as u64 * u64::from(format.rate);
         let bytes_a_second =
             second(format) + cleaner.as_ref().map_or(0, |cleaner| second(cleaner.format()));
         shared.rate.store(format.rate, Ordering::Relaxed);
@@ -300,7 +299,8 @@ impl Worker {
             match cleaner.step() {
                 Ok(Some(cleaned)) => {
                     let _ = self.taps.clean.push_partial_slice(cleaned);
-                    self.monitor_error = play(&mut self.monitor, cleaned, self.monitor_error.take());
+                    self.monitor_error =
+                        play(&mut self.monitor, cleaned, self.monitor_error.take());
                 }
                 Ok(None) => is_behind = false,
                 Err(error) => {
@@ -404,3 +404,6 @@ fn play(
 fn remove(path: &std::path::Path) {
     let _ = std::fs::remove_file(path);
 }
+
+#[cfg(test)]
+mod tests;

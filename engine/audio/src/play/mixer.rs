@@ -19,6 +19,8 @@ pub(crate) struct Dials {
     pub(crate) skip_to: AtomicU64,
     /// Frames that were due and not there.
     pub(crate) starved: AtomicU64,
+    /// Where the sources end, in frames of the ring; `u64::MAX` while that is not known.
+    pub(crate) ends_at: AtomicU64,
 }
 
 impl Dials {
@@ -29,6 +31,7 @@ impl Dials {
             read: AtomicU64::new(0),
             skip_to: AtomicU64::new(0),
             starved: AtomicU64::new(0),
+            ends_at: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -74,10 +77,13 @@ impl Mixer {
         let is_playing = dials.is_playing.load(Ordering::Acquire);
         let late = dials.skip_to.load(Ordering::Acquire).saturating_sub(self.read);
         let late = usize::try_from(late).unwrap_or(usize::MAX).min(self.ring.slots() / width);
-        if late > 0 && let Ok(chunk) = self.ring.read_chunk(late * width) {
+        if late > 0
+            && let Ok(chunk) = self.ring.read_chunk(late * width)
+        {
             chunk.commit_all();
             self.read += late as u64;
         }
+        let ends_at = dials.ends_at.load(Ordering::Acquire);
         let mut there = self.ring.slots() / width;
         let mut starved = 0;
         for frame in out.chunks_exact_mut(self.device_channels) {
@@ -91,7 +97,7 @@ impl Mixer {
                 *weight += (target - *weight).clamp(-self.step, self.step);
             }
             if there == 0 {
-                starved += u64::from(is_playing);
+                starved += u64::from(is_playing && self.read < ends_at);
                 continue;
             }
             let mut sum = [0.0_f32; 2];

@@ -121,7 +121,6 @@ impl Player {
             commands: received,
             events,
             written: 0,
-            ends_at: None,
             parts: Vec::new(),
             mixed: Vec::new(),
         };
@@ -142,8 +141,8 @@ impl Player {
     fn run(mut self, mut worker: Worker, output: Option<Output>) -> Result<Self, AudioError> {
         let work = move || worker.run(output.as_ref());
         let thread = thread::Builder::new().name("limpid-player".to_owned()).spawn(work);
-        let thread = thread
-            .map_err(|error| AudioError::internal("no thread to play on").because(error))?;
+        let thread =
+            thread.map_err(|error| AudioError::internal("no thread to play on").because(error))?;
         self.thread = Some(thread);
         Ok(self)
     }
@@ -169,7 +168,13 @@ impl Player {
         let gain = |i: usize| self.gains.get(i).copied().unwrap_or(0.0);
         let weights: Vec<f32> = (0..self.gains.len())
             .map(|i| match listen {
-                Listen::To(chosen) => if i == chosen { gain(i) } else { 0.0 },
+                Listen::To(chosen) => {
+                    if i == chosen {
+                        gain(i)
+                    } else {
+                        0.0
+                    }
+                }
                 Listen::Removed => match i {
                     0 => gain(0),
                     1 => -gain(0),
@@ -241,8 +246,6 @@ struct Worker {
     events: Sender<PlayEvent>,
     /// Frames that were put into the ring.
     written: u64,
-    /// Where in these the sources end.
-    ends_at: Option<u64>,
     parts: Vec<Vec<f32>>,
     mixed: Vec<f32>,
 }
@@ -287,7 +290,7 @@ impl Worker {
     }
 
     fn has_ended(&self) -> bool {
-        self.ends_at.is_some_and(|end| self.dials.read.load(Ordering::Acquire) >= end)
+        self.dials.read.load(Ordering::Acquire) >= self.dials.ends_at.load(Ordering::Acquire)
     }
 
     fn seek(&mut self, frame: u64) -> Result<(), AudioError> {
@@ -296,7 +299,7 @@ impl Worker {
             let at = frame as f64 * f64::from(lane.rate()) / first;
             lane.seek(at.round() as u64)?;
         }
-        self.ends_at = None;
+        self.dials.ends_at.store(u64::MAX, Ordering::Release);
         *self.origin.lock().unwrap_or_else(PoisonError::into_inner) =
             Origin { frame, written: self.written };
         self.dials.skip_to.store(self.written, Ordering::Release);
@@ -307,7 +310,8 @@ impl Worker {
     fn read_ahead(&mut self) -> Result<(), AudioError> {
         let width = self.lanes.len() * self.channels;
         self.parts.resize_with(self.lanes.len(), Vec::new);
-        while self.ends_at.is_none() && self.ring.slots() >= AT_A_TIME * width {
+        let is_over = |dials: &Dials| dials.ends_at.load(Ordering::Acquire) != u64::MAX;
+        while !is_over(&self.dials) && self.ring.slots() >= AT_A_TIME * width {
             let mut longest = 0;
             for (lane, part) in self.lanes.iter_mut().zip(&mut self.parts) {
                 part.clear();
@@ -327,7 +331,7 @@ impl Worker {
             let _ = self.ring.push_entire_slice(&self.mixed);
             self.written += longest as u64;
             if longest < AT_A_TIME {
-                self.ends_at = Some(self.written);
+                self.dials.ends_at.store(self.written, Ordering::Release);
             }
         }
         Ok(())
