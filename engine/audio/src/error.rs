@@ -58,6 +58,13 @@ impl AudioError {
         self
     }
 
+    /// The same with more to say, which goes on where the sentence ended.
+    #[must_use]
+    pub fn and(mut self, more: &str) -> Self {
+        self.sentence.push_str(more);
+        self
+    }
+
     /// What kind of fault it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -119,7 +126,7 @@ impl AudioError {
     pub(crate) fn writing(error: io::Error) -> Self {
         let why = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "the disk is full, the result was not written".to_owned()
+                "the disk is full".to_owned()
             }
             io::ErrorKind::PermissionDenied => {
                 "the result cannot be written, the folder does not allow it".to_owned()
@@ -130,6 +137,7 @@ impl AudioError {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                 "the result cannot be written, the folder is not there".to_owned()
             }
+            io::ErrorKind::AlreadyExists => "there is already a file of this name".to_owned(),
             io::ErrorKind::FileTooLarge => {
                 "the result is larger than the disk's file system allows".to_owned()
             }

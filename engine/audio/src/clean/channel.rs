@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use super::high_band::{HighBand, OctaveGain};
-use super::net::{NetRunner, SpeechNet};
+use super::net::NetRunner;
 use crate::error::AudioError;
 use crate::resample::Resampler;
+use crate::speech_net::SpeechNet;
 
 /// Cleans one channel; as many samples out as in.
 pub(super) struct ChannelCleaner {

@@ -14,13 +14,13 @@ use crate::decode::{Damage, SoundFile};
 use crate::encode::{EncodeSettings, SoundWriter};
 use crate::error::AudioError;
 use crate::reader::{BlockReader, check_channels};
+use crate::speech_net::SpeechNet;
 
 use channel::ChannelCleaner;
 use level::Shelf;
 
 pub use high_band::HighBand;
 pub use level::{LevelReport, LoudnessMeter, LoudnessTarget};
-pub use net::SpeechNet;
 
 /// Makes one network; called once for each channel, which has its own memory.
 pub type MakeNet<'a> = dyn FnMut() -> Result<Box<dyn SpeechNet>, AudioError> + 'a;

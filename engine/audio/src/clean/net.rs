@@ -1,28 +1,7 @@
-//! What a network that cleans speech looks like from here, and how it is driven.
+//! A network driven over sound of any length.
 
 use crate::error::{AudioError, ErrorKind};
-
-/// A network that cleans one channel of speech, hop by hop.
-pub trait SpeechNet: Send {
-    /// Samples a second that it works on, in Hz.
-    fn rate(&self) -> u32;
-
-    /// Samples that it takes and gives at a time.
-    fn hop(&self) -> usize;
-
-    /// Samples by which its output lags behind its input.
-    fn delay(&self) -> usize;
-
-    /// The next hop: `input` and `output` hold [`SpeechNet::hop`] samples, full scale at ±1.
-    ///
-    /// # Errors
-    ///
-    /// A fault of the program, or cancelled.
-    fn process(&mut self, input: &[f32], output: &mut [f32]) -> Result<(), AudioError>;
-
-    /// Forgets all that was heard, as at the start.
-    fn reset(&mut self);
-}
+use crate::speech_net::SpeechNet;
 
 /// Drives a network over any number of samples: as many out as in, at their own time.
 pub(super) struct NetRunner {

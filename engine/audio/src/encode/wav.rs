@@ -212,7 +212,7 @@ mod tests {
         let mut writer = WavWriter::begin(file, &info, &settings).unwrap();
         let block = [vec![0.25; 50_000], vec![-0.5; 50_000]];
         let error = writer.write(&block).unwrap_err();
-        assert_eq!(error.to_string(), "the disk is full, the result was not written");
+        assert_eq!(error.to_string(), "the disk is full");
     }
 
     #[test]
