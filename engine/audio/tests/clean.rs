@@ -63,7 +63,7 @@ fn clean(
     settings: CleanSettings,
 ) -> Result<CleanReport, AudioError> {
     let task = CleanTask { input, output, settings, encode: None, damage: Damage::Refuse };
-    clean_file(&task, &mut || Ok(make_net()), &Cancel::new(), &mut |_| {})
+    clean_file(&task, &mut || Ok(make_net()), &Cancel::new(), &mut |_| Ok(()))
 }
 
 fn sines(rate: u32, frames: usize, hz: &[f32]) -> Vec<f32> {
@@ -245,23 +245,26 @@ fn whatever_goes_wrong_leaves_nothing_behind() {
         if matches!(progress, Progress::Cleaning(frames, _) if frames > 10_000) {
             cancel.cancel();
         }
+        Ok(())
     });
     let cancel = Cancel::new();
     let stop_late = clean_file(&task(&out), &mut identity.clone(), &cancel, &mut |progress| {
         if matches!(progress, Progress::Levelling(frames, _) if frames > 10_000) {
             cancel.cancel();
         }
+        Ok(())
     });
     let mut fails = || Err(AudioError::new(ErrorKind::Model, "no such network"));
-    let no_net = clean_file(&task(&out), &mut fails, &Cancel::new(), &mut |_| {});
-    let onto_itself = clean_file(&task(&input), &mut identity.clone(), &Cancel::new(), &mut |_| {});
+    let no_net = clean_file(&task(&out), &mut fails, &Cancel::new(), &mut |_| Ok(()));
+    let onto_itself =
+        clean_file(&task(&input), &mut identity.clone(), &Cancel::new(), &mut |_| Ok(()));
     let gone = folder.path().join("gone/out.wav");
-    let nowhere = clean_file(&task(&gone), &mut identity.clone(), &Cancel::new(), &mut |_| {});
+    let nowhere = clean_file(&task(&gone), &mut identity.clone(), &Cancel::new(), &mut |_| Ok(()));
     let bad_numbers = clean_file(
         &task(&out),
         &mut || Ok(Late::net(16_000, 160, 0, f32::NAN)),
         &Cancel::new(),
-        &mut |_| {},
+        &mut |_| Ok(()),
     );
     fs::write(folder.path().join("cut.wav"), &original[..original.len() / 2]).unwrap();
     let cut = clean(

@@ -2,6 +2,7 @@
 //! the events they send. Knows no window.
 
 mod board;
+mod by_recipe;
 mod config;
 mod engine;
 mod error;
@@ -21,6 +22,7 @@ mod record;
 mod recover;
 mod screen;
 mod shared;
+mod sound;
 #[cfg(test)]
 mod testing;
 mod threads;

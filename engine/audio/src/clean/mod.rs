@@ -114,6 +114,8 @@ pub enum Progress {
     Cleaning(u64, Option<u64>),
     /// Frames written with their new level, of how many.
     Levelling(u64, u64),
+    /// The result is complete and about to come into its place: the last moment to say no.
+    Complete,
 }
 
 /// What came of it.
@@ -155,7 +157,7 @@ pub fn clean_file(
     task: &CleanTask<'_>,
     make_net: &mut MakeNet<'_>,
     cancel: &Cancel,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress) -> Result<(), AudioError>,
 ) -> Result<CleanReport, AudioError> {
     let CleanTask { input, output, settings, .. } = *task;
     let mut file = SoundFile::open_with(input, task.damage)?;
@@ -198,7 +200,7 @@ pub fn clean_file(
         read += frames as u64;
         cleaner.push(&noisy, &mut clean, cancel)?;
         store(&mut clean, &mut writer)?;
-        progress(Progress::Cleaning(read, info.length.frames()));
+        progress(Progress::Cleaning(read, info.length.frames()))?;
     }
     cleaner.finish(&mut clean, cancel)?;
     let written = store(&mut clean, &mut writer)?;
@@ -217,11 +219,11 @@ pub fn clean_file(
             block.iter_mut().flatten().for_each(|sample| *sample *= gain);
             writer.write(block)?;
             done += block.first().map_or(0, Vec::len) as u64;
-            progress(Progress::Levelling(done, read));
-            Ok(())
+            progress(Progress::Levelling(done, read))
         })?;
     }
     cancel.check()?;
+    progress(Progress::Complete)?;
     writer.finish()?;
     Ok(CleanReport { frames: read, level })
 }
