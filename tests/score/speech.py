@@ -44,7 +44,7 @@ def si_sdr(estimate, target):
 def made(data, clips, seed):
     """(set name, noisy, clean) of seconds-long clips."""
     voices = Bank(data / "test" / "speech", False)
-    noises = Bank(data / "test" / "noise", False)
+    noises = Bank(data / "test" / "noise", False, is_sound=True)
     for index in range(clips):
         rng = np.random.default_rng([seed, index])
         clean = voices.fill(rng, 5 * RATE, 0.3, package=index % len(voices.packages))

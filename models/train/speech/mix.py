@@ -13,7 +13,8 @@ EARLY = int(0.05 * RATE)
 class Bank:
     """All clips of the packages in a folder."""
 
-    def __init__(self, folder, is_weighted_by_root):
+    def __init__(self, folder, is_weighted_by_root, is_sound=False):
+        self.is_sound = is_sound
         self.packages = []
         for path in sorted(folder.glob("*.npz")):
             file = np.load(path)
@@ -25,7 +26,10 @@ class Bank:
 
     def clip(self, rng, package):
         samples, starts = self.packages[package]
-        index = rng.integers(len(starts) - 1)
+        if self.is_sound:  # as often as it is long: effects of half a second are most of the files
+            index = np.searchsorted(starts, rng.integers(starts[-1]), "right") - 1
+        else:
+            index = rng.integers(len(starts) - 1)
         return samples[starts[index]:starts[index + 1]].astype(np.float32) / 32768
 
     def fill(self, rng, length, pause_secs, package=None):
@@ -94,7 +98,7 @@ def made_noise(rng, length):
 class Mixer:
     def __init__(self, data, seconds):
         self.voices = Bank(data / "train" / "speech", True)
-        self.noises = Bank(data / "train" / "noise", True)
+        self.noises = Bank(data / "train" / "noise", True, is_sound=True)
         rooms = np.load(data / "rooms.npz")
         self.responses, self.direct = rooms["responses"], rooms["direct"]
         self.length = int(seconds * RATE)

@@ -56,9 +56,8 @@ impl Attention {
         let head = |log_sigma: f32| {
             let sigma = log_sigma.exp().clamp(0.5, 30.0);
             let near = ((SIGMAS * sigma).ceil() as usize + 1).min(REACH);
-            let factor = |distance: usize| {
-                (-(distance as f32 / sigma).powi(2)).exp() / (dim as f32).sqrt()
-            };
+            let factor =
+                |distance: usize| (-(distance as f32 / sigma).powi(2)).exp() / (dim as f32).sqrt();
             Head {
                 factors: (0..near).map(factor).collect(),
                 scores: vec![0.0; near],

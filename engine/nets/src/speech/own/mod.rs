@@ -87,14 +87,12 @@ impl OwnSpeech {
         let (mut encode, mut decode) = (Vec::new(), Vec::new());
         for (group, (count, width)) in GROUPS.into_iter().enumerate() {
             let (inputs, outputs) = (FEATURES * width, OUTPUTS * width);
-            let weights =
-                tensors.take(&format!("encode.{group}"), &[count, inputs, channels])?;
+            let weights = tensors.take(&format!("encode.{group}"), &[count, inputs, channels])?;
             for weights in weights.chunks_exact(inputs * channels) {
                 let bias = &encode_bias[encode.len() * channels..][..channels];
                 encode.push(Linear::from_columns(weights, bias));
             }
-            let weights =
-                tensors.take(&format!("decode.{group}"), &[count, channels, outputs])?;
+            let weights = tensors.take(&format!("decode.{group}"), &[count, channels, outputs])?;
             let biases = tensors.take(&format!("decode_bias.{group}"), &[count, outputs])?;
             let bands = weights.chunks_exact(channels * outputs).zip(biases.chunks_exact(outputs));
             decode.extend(bands.map(|(weights, bias)| Linear::from_columns(weights, bias)));
@@ -157,7 +155,8 @@ impl OwnSpeech {
         }
         let mut outputs = &mut self.outputs[..];
         for (band, decode) in self.decode.iter().enumerate() {
-            self.last_norm.run(&self.frame[band * self.channels..][..self.channels], &mut self.normed);
+            self.last_norm
+                .run(&self.frame[band * self.channels..][..self.channels], &mut self.normed);
             self.last.run(&self.normed, &mut self.top);
             self.top.iter_mut().for_each(|value| *value = value.max(0.0));
             let (part, rest) = outputs.split_at_mut(OUTPUTS * width(band));

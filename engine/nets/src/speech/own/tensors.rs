@@ -80,9 +80,8 @@ impl Tensors {
         inputs: usize,
         units: usize,
     ) -> Result<Gru, LoadError> {
-        let part = |what: &str, shape: &[usize]| {
-            self.take(&format!("{name}.{what}_l0{suffix}"), shape)
-        };
+        let part =
+            |what: &str, shape: &[usize]| self.take(&format!("{name}.{what}_l0{suffix}"), shape);
         let weights =
             [part("weight_ih", &[3 * units, inputs])?, part("weight_hh", &[3 * units, units])?];
         let biases = [part("bias_ih", &[3 * units])?, part("bias_hh", &[3 * units])?];
