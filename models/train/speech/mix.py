@@ -24,36 +24,38 @@ class Bank:
         chance = np.sqrt(sizes) if is_weighted_by_root else sizes
         self.chance = chance / chance.sum()
 
-    def clip(self, rng, package):
+    def clip(self, rng, package, longest):
+        """A clip, or `longest` samples from anywhere in a longer one."""
         samples, starts = self.packages[package]
         if self.is_sound:  # as often as it is long: effects of half a second are most of the files
             index = np.searchsorted(starts, rng.integers(starts[-1]), "right") - 1
         else:
             index = rng.integers(len(starts) - 1)
-        return samples[starts[index]:starts[index + 1]].astype(np.float32) / 32768
+        first, end = starts[index], starts[index + 1]
+        if end - first > longest:
+            first += rng.integers(end - first - longest)
+            end = first + longest
+        return samples[first:end].astype(np.float32) / 32768
 
     def fill(self, rng, length, pause_secs, package=None):
-        """`length` samples: clips of one package one after the other, the first begun anywhere."""
+        """`length` samples: clips of one package one after the other."""
         if package is None:
             package = rng.choice(len(self.packages), p=self.chance)
         out = np.zeros(length, np.float32)
         at = 0
-        while at < length:
-            clip = self.clip(rng, package)
-            if at == 0 and len(clip) > length // 2:
-                clip = clip[rng.integers(len(clip) - length // 2):]
+        while True:
+            clip = self.clip(rng, package, length)
             fade = min(len(clip) // 4, 160)
-            if fade:
-                ramp = np.linspace(0, 1, fade, dtype=np.float32)
-                clip = clip.copy()
-                clip[:fade] *= ramp
-                clip[-fade:] *= ramp[::-1]
+            ramp = np.linspace(0, 1, fade, dtype=np.float32)
+            clip[:fade] *= ramp
+            clip[len(clip) - fade:] *= ramp[::-1]
             # Clips come at one peak level; people do not speak at one.
-            gain = 10 ** (rng.normal(0, 2) / 20)
+            clip *= 10 ** (rng.normal(0, 2) / 20)
             taken = min(len(clip), length - at)
-            out[at:at + taken] += gain * clip[:taken]
-            at += taken + int(rng.uniform(0, pause_secs) * RATE) if pause_secs else max(taken - fade, 1)
-        return out
+            out[at:at + taken] += clip[:taken]
+            at += taken + int(rng.uniform(0, pause_secs) * RATE) if pause_secs else taken - fade
+            if at >= length - 2 * fade - 1:
+                return out
 
 
 def active_power(x):

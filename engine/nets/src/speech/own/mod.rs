@@ -15,6 +15,8 @@ use layers::{Linear, Norm};
 use spectra::{BINS, FEATURES, OUTPUTS, Spectra};
 use tensors::Tensors;
 
+use crate::built_in::SPEECH;
+use crate::card::ModelCard;
 use crate::error::{LoadError, NetError};
 use crate::weights::metadata;
 
@@ -73,6 +75,15 @@ impl OwnSpeech {
     /// `n + DELAY` of what comes out. With the wait for a hop to fill, the algorithmic latency is
     /// `HOP + DELAY` samples, 32 ms.
     pub const DELAY: usize = spectra::WINDOW - spectra::HOP;
+
+    /// The network that is inside the program, and its card.
+    ///
+    /// # Errors
+    /// The weights or the card are faulty, which the tests of this crate exclude.
+    pub fn built_in() -> Result<(ModelCard, Self), LoadError> {
+        let model = SPEECH.first().ok_or_else(|| LoadError::damaged("no speech model is built in"))?;
+        Ok((model.card()?, Self::read(model.weights)?))
+    }
 
     /// Reads a weight file, safetensors with `limpid.arch = gsa-voice`, in F16 or F32.
     ///
