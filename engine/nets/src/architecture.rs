@@ -176,6 +176,7 @@ mod tests {
             let scale = match architecture.task() {
                 Task::Denoise => 1,
                 Task::Upscale { scale } => scale,
+                Task::Speech => unreachable!(),
             };
             assert_eq!(scale, graph.scale());
         }

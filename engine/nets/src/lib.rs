@@ -29,6 +29,7 @@ mod ct_srcnn;
 mod dn_resnet;
 mod ffdnet;
 mod span;
+pub mod speech;
 
 #[cfg(test)]
 mod testing;

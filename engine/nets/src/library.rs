@@ -12,6 +12,7 @@ use crate::device::Device;
 use crate::error::{LoadError, LoadErrorKind};
 use crate::network::Network;
 use crate::packs::{self, FetchStep, Pack};
+use crate::speech::OwnSpeech;
 use crate::weights::Weights;
 use crate::{built_in, imports};
 
@@ -73,6 +74,7 @@ impl Library {
             packs: packs::all()?,
             built_in: built_in::ALL
                 .iter()
+                .chain(built_in::SPEECH)
                 .map(built_in::BuiltIn::card)
                 .collect::<Result<_, _>>()?,
             loaded: Mutex::default(),
@@ -144,10 +146,10 @@ impl Library {
     /// Card and checked weights, past the cache.
     fn read(&self, name: &str) -> Result<(ModelCard, Weights), LoadError> {
         if let Some(index) = self.built_in.iter().position(|card| card.name == name) {
-            return Ok((
-                self.built_in[index].clone(),
-                Weights::read(built_in::ALL[index].weights)?,
-            ));
+            let model = built_in::ALL.get(index).ok_or_else(|| {
+                LoadError::unsupported(format!("the model {name} cleans speech, not pictures"))
+            })?;
+            return Ok((self.built_in[index].clone(), Weights::read(model.weights)?));
         }
         if let Some(pack) = self.packs.iter().find(|pack| pack.name() == name) {
             let bytes = pack.check(&self.config.packs_dir)?;
@@ -181,7 +183,13 @@ impl Library {
             .into_iter()
             .filter(|card| card.installed)
             .map(|card| {
-                let result = self.read(&card.name).map(|_| ());
+                let speech = built_in::ALL.len()..self.built_in.len();
+                let is_speech = self.built_in[speech].iter().any(|own| own.name == card.name);
+                let result = if is_speech {
+                    OwnSpeech::built_in().map(|_| ())
+                } else {
+                    self.read(&card.name).map(|_| ())
+                };
                 (card, result)
             })
             .collect()
