@@ -8,6 +8,7 @@ mod json;
 mod models;
 mod output;
 mod plan;
+mod record;
 mod report;
 mod units;
 
@@ -39,6 +40,9 @@ pub fn main(window: impl FnOnce(Vec<PathBuf>) -> anyhow::Result<()>) -> ExitCode
         Some(Command::Info(args)) => return info::run(&args),
         Some(Command::Denoise(args)) => plan::denoise(&args).map(|job| (job, args.work)),
         Some(Command::Upscale(args)) => plan::upscale(&args).map(|job| (job, args.work)),
+        Some(Command::Record(args)) => return record::run(&args),
+        Some(Command::Devices { json }) => return record::devices(json),
+        Some(Command::Speech(args)) => plan::speech(&args).map(|job| (job, args.work)),
         Some(Command::Run(args)) => plan::run(&args).map(|job| (job, args.work)),
     };
     match planned {

@@ -31,6 +31,9 @@ pub enum EngineError {
     /// A model is missing or damaged.
     #[error("{0}")]
     Model(String),
+    /// A recording, a microphone or a loudspeaker cannot be used.
+    #[error("{0}")]
+    Sound(String),
     /// The system refused to start a thread.
     #[error("the system refused to start a thread ({0})")]
     Threads(String),

@@ -23,6 +23,7 @@ mod recover;
 mod screen;
 mod shared;
 mod sound;
+pub mod studio;
 #[cfg(test)]
 mod testing;
 mod threads;

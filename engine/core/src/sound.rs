@@ -113,7 +113,8 @@ fn part(done: u64, all: u64) -> f32 {
     (done as f64 / all.max(1) as f64).min(1.0) as f32
 }
 
-fn settings(speech: &Speech) -> CleanSettings {
+/// What the settings of a recipe mean to the cleaner.
+pub(crate) fn settings(speech: &Speech) -> CleanSettings {
     CleanSettings {
         limit_db: speech.limit_db,
         loudness: speech

@@ -7,6 +7,8 @@
 mod cleaned;
 mod player;
 mod recording;
+#[cfg(test)]
+mod testing;
 mod views;
 mod worker;
 
@@ -17,6 +19,8 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use limpid_audio::settings::Speech;
 use limpid_kernels::Cancel;
 use limpid_nets::{Library, LibraryConfig};
+
+pub use recording::{Recorded, Recording, RecordingRequest, microphones};
 
 use crate::config::Wake;
 use crate::error::EngineError;

@@ -1,0 +1,200 @@
+//! Recording from a microphone: what the studio and the command line share.
+
+use std::path::PathBuf;
+
+use limpid_audio::live::{
+    Direction, Level, RecordRequest, Recorder, SampleKind, State, StreamFormat, Wanted, devices,
+};
+use limpid_audio::SpeechNet;
+use limpid_nets::{Library, LibraryConfig, Task};
+
+use super::{Microphone, RecordingNow};
+use crate::error::EngineError;
+
+/// What to record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingRequest {
+    /// The raw take, a WAV: bit for bit what the device gives. Must not exist.
+    pub raw: PathBuf,
+    /// A device by [`Microphone::id`] or name; none is the system's default.
+    pub device: Option<String>,
+    /// A model ("auto" for the best one here) that makes a clean take beside the raw one.
+    pub clean: Option<String>,
+}
+
+/// What a recording left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// The raw take.
+    pub raw: PathBuf,
+    /// The clean take.
+    pub clean: Option<PathBuf>,
+    /// Length in seconds.
+    pub seconds: f64,
+    /// Frames that the computer was too slow for.
+    pub dropped_frames: u64,
+    /// What went wrong, one sentence each: it ended early, frames are missing.
+    pub remarks: Vec<String>,
+}
+
+/// A recording under way. Dropped, it ends properly.
+pub struct Recording {
+    recorder: Recorder,
+}
+
+impl Recording {
+    /// Starts, with the models of `config`. Returns at once; that no microphone opens is told by
+    /// [`Recording::finish`].
+    ///
+    /// # Errors
+    /// [`EngineError::Model`]; [`EngineError::Sound`] when there is no thread.
+    pub fn start(request: RecordingRequest, config: LibraryConfig) -> Result<Self, EngineError> {
+        let library = Library::open(config).map_err(model)?;
+        Self::start_with(request, &library)
+    }
+
+    pub(super) fn start_with(
+        request: RecordingRequest,
+        library: &Library,
+    ) -> Result<Self, EngineError> {
+        let net = match &request.clean {
+            None => None,
+            Some(name) => {
+                let name = library.resolve(Task::Speech, name).map_err(model)?;
+                let network = library.load_speech(&name).map_err(model)?;
+                Some(Box::new(network) as Box<dyn SpeechNet>)
+            }
+        };
+        let wanted = RecordRequest { raw: request.raw, net, ..RecordRequest::default() };
+        let recorder =
+            Recorder::start(wanted, request.device, Wanted::default()).map_err(sound)?;
+        Ok(Self { recorder })
+    }
+
+    /// Pauses, or goes on right behind what was written.
+    pub fn set_paused(&self, is_paused: bool) {
+        if is_paused {
+            self.recorder.pause();
+        } else {
+            self.recorder.resume();
+        }
+    }
+
+    /// Ends the recording; [`Recording::is_finished`] tells when all files are closed.
+    pub fn stop(&self) {
+        self.recorder.stop();
+    }
+
+    /// Whether all files are closed.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.recorder.is_finished()
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn now(&self) -> RecordingNow {
+        let snapshot = self.recorder.snapshot();
+        RecordingNow {
+            is_paused: snapshot.state == State::Paused,
+            seconds: snapshot.elapsed_secs(),
+            peak_db: Level::db(snapshot.level.peak),
+            held_peak_db: Level::db(snapshot.level.held_peak),
+            rms_db: Level::db(snapshot.level.rms),
+            has_clipped: snapshot.level.clipped_samples > 0,
+            dropped_frames: snapshot.dropped_frames,
+            seconds_left: snapshot.secs_left(),
+        }
+    }
+
+    /// Ends the recording and waits until its files are closed.
+    ///
+    /// # Errors
+    /// [`EngineError::Sound`]: nothing was recorded, and why. No file is left then.
+    pub fn finish(self) -> Result<Recorded, EngineError> {
+        let take = self.recorder.finish().map_err(sound)?;
+        let mut remarks: Vec<String> = [&take.ended_early, &take.clean_ended_early]
+            .into_iter()
+            .flatten()
+            .map(ToString::to_string)
+            .collect();
+        if take.dropped_frames > 0 || take.overruns > 0 {
+            remarks.push(format!(
+                "{} frames are missing: the computer was too busy",
+                take.dropped_frames.max(u64::from(take.overruns))
+            ));
+        }
+        Ok(Recorded {
+            seconds: take.frames as f64 / f64::from(take.format.rate.max(1)),
+            raw: take.raw,
+            clean: take.clean,
+            dropped_frames: take.dropped_frames,
+            remarks,
+        })
+    }
+}
+
+impl std::fmt::Debug for Recording {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recording").finish_non_exhaustive()
+    }
+}
+
+/// The microphones that open, the default one first. Each is opened for a moment.
+///
+/// # Errors
+/// [`EngineError::Sound`]: the system's sound service cannot be reached.
+pub fn microphones() -> Result<Vec<Microphone>, EngineError> {
+    let found = devices(Direction::Input).map_err(sound)?;
+    Ok(found
+        .into_iter()
+        .map(|device| Microphone {
+            format: describe(device.preferred),
+            id: device.id,
+            name: device.name,
+            is_default: device.is_default,
+        })
+        .collect())
+}
+
+/// "48 kHz, 2 channels, 16 bit".
+fn describe(format: StreamFormat) -> String {
+    let rate = f64::from(format.rate) / 1000.0;
+    let channels = if format.channels == 1 { "mono".into() } else { format!("{} channels", format.channels) };
+    let bits = match format.kind {
+        SampleKind::F32 => "32 bit float".into(),
+        kind => format!("{} bit", kind.bits()),
+    };
+    format!("{rate} kHz, {channels}, {bits}")
+}
+
+fn model(error: limpid_nets::LoadError) -> EngineError {
+    EngineError::Model(error.to_string())
+}
+
+fn sound(error: limpid_audio::AudioError) -> EngineError {
+    EngineError::Sound(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_microphone_is_described_as_people_say_it() {
+        let format = |rate, channels, kind| describe(StreamFormat { rate, channels, kind });
+        assert_eq!(format(48_000, 2, SampleKind::I16), "48 kHz, 2 channels, 16 bit");
+        assert_eq!(format(44_100, 1, SampleKind::F32), "44.1 kHz, mono, 32 bit float");
+    }
+
+    #[test]
+    fn a_model_that_is_not_there_is_told_before_a_microphone_is_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let raw = dir.path().join("a.wav");
+        let request =
+            RecordingRequest { raw: raw.clone(), device: None, clean: Some("no-such".into()) };
+        let error = Recording::start(request, crate::testing::library(dir.path())).unwrap_err();
+        assert!(error.to_string().contains("no-such"), "{error}");
+        assert!(!raw.exists());
+    }
+}

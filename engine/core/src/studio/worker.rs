@@ -1,0 +1,514 @@
+//! The studio's thread: takes commands, keeps player and recorder, and has long work done beside it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use limpid_audio::clean::{CleanTask, Progress, clean_file};
+use limpid_audio::play::PlayEvent;
+use limpid_audio::settings::Speech;
+use limpid_audio::{AudioError, Damage, SoundFile};
+use limpid_kernels::Cancel;
+use limpid_nets::Library;
+
+use super::cleaned::{Cleaned, network};
+use super::player::{Deck, Kept, kept};
+use super::recording::{Recording, RecordingRequest, microphones};
+use super::views::Drawable;
+use super::{
+    Listening, Now, Opened, RecordingNow, SoundView, StudioCommand, StudioEvent, ViewRequest,
+};
+use crate::config::Wake;
+use crate::sound;
+
+/// How often levels and position are read.
+const TICK: Duration = Duration::from_millis(30);
+
+/// Where events go.
+#[derive(Clone)]
+pub(super) struct Outbox {
+    events: Sender<StudioEvent>,
+    wake: Option<Wake>,
+}
+
+impl Outbox {
+    pub(super) fn new(events: Sender<StudioEvent>, wake: Option<Wake>) -> Self {
+        Self { events, wake }
+    }
+
+    fn tell(&self, event: StudioEvent) {
+        let _ = self.events.send(event);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(wake) = &self.wake {
+            wake();
+        }
+    }
+}
+
+/// Long work that came to its end; with the number of the recording that it was for.
+enum Finished {
+    Opened(u64, Box<Result<(Opened, Drawable), AudioError>>),
+    Cleaned(u64, Box<Result<Cleaned, AudioError>>),
+    Saved(Result<PathBuf, AudioError>),
+}
+
+/// The recording that is open.
+struct Open {
+    path: PathBuf,
+    drawable: Drawable,
+    clean: Option<Cleaned>,
+}
+
+pub(super) struct Worker {
+    library: Arc<Library>,
+    takes_dir: PathBuf,
+    outbox: Outbox,
+    now: Arc<RwLock<Now>>,
+    closing: Cancel,
+    /// Counts what was opened: work for what is closed comes to nothing.
+    number: u64,
+    open: Option<Open>,
+    speech: Speech,
+    share: Kept,
+    listening: Listening,
+    deck: Option<Deck>,
+    position: f64,
+    recording: Option<Recording>,
+    work: Vec<JoinHandle<()>>,
+    work_cancel: Cancel,
+    finished: (Sender<Finished>, Receiver<Finished>),
+}
+
+impl Worker {
+    pub(super) fn new(
+        library: Library,
+        takes_dir: PathBuf,
+        outbox: Outbox,
+        now: Arc<RwLock<Now>>,
+        closing: Cancel,
+    ) -> Self {
+        Self {
+            library: Arc::new(library),
+            takes_dir,
+            outbox,
+            now,
+            closing,
+            number: 0,
+            open: None,
+            speech: Speech::default(),
+            share: Kept::default(),
+            listening: Listening::default(),
+            deck: None,
+            position: 0.0,
+            recording: None,
+            work: Vec::new(),
+            work_cancel: Cancel::new(),
+            finished: unbounded(),
+        }
+    }
+
+    /// Works until the studio is closed.
+    pub(super) fn run(mut self, commands: &Receiver<StudioCommand>) {
+        while !self.closing.is_cancelled() {
+            match commands.recv_timeout(TICK) {
+                Ok(first) => {
+                    let mut view = None;
+                    for command in std::iter::once(first).chain(commands.try_iter()) {
+                        match command {
+                            // Only the newest is worth drawing.
+                            StudioCommand::View(request) => view = Some(request),
+                            other => self.act(other),
+                        }
+                    }
+                    if let Some(request) = view {
+                        self.draw(&request);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            while let Ok(finished) = self.finished.1.try_recv() {
+                self.take(finished);
+            }
+            self.look();
+        }
+        self.work_cancel.cancel();
+        self.deck = None;
+        if let Some(recording) = self.recording.take() {
+            // Its files are closed properly; nobody is there to be told.
+            let _ = recording.finish();
+        }
+        for work in self.work.drain(..) {
+            let _ = work.join();
+        }
+    }
+
+    fn act(&mut self, command: StudioCommand) {
+        match command {
+            StudioCommand::Open(path) => self.open_file(path),
+            StudioCommand::Clean(speech) => self.clean(speech),
+            StudioCommand::View(_) => {}
+            StudioCommand::Play => self.play(),
+            StudioCommand::Pause => {
+                if let Some(deck) = &self.deck {
+                    deck.pause();
+                }
+            }
+            StudioCommand::Seek(seconds) => {
+                self.position = seconds.max(0.0);
+                if let Some(deck) = &self.deck {
+                    deck.seek(seconds);
+                }
+            }
+            StudioCommand::Listen(what) => {
+                self.listening = what;
+                if let Some(deck) = &mut self.deck {
+                    deck.listen(what);
+                }
+            }
+            StudioCommand::Save(path) => self.save(path),
+            StudioCommand::ListDevices => match microphones() {
+                Ok(found) => self.outbox.tell(StudioEvent::Devices(found)),
+                Err(error) => self.failed(&error),
+            },
+            StudioCommand::Record { device, clean } => self.record(device, clean),
+            StudioCommand::PauseRecording(is_paused) => {
+                if let Some(recording) = &self.recording {
+                    recording.set_paused(is_paused);
+                }
+            }
+            StudioCommand::StopRecording => {
+                if let Some(recording) = &self.recording {
+                    recording.stop();
+                }
+            }
+        }
+    }
+
+    fn failed(&self, error: &dyn std::fmt::Display) {
+        self.outbox.tell(StudioEvent::Failed(error.to_string()));
+    }
+
+    /// Does work beside this thread; what was under way is broken off where `alone`.
+    fn beside(&mut self, alone: bool, work: impl FnOnce(&Cancel) -> Finished + Send + 'static) {
+        if alone {
+            self.work_cancel.cancel();
+            self.work_cancel = Cancel::new();
+        }
+        self.work.retain(|work| !work.is_finished());
+        let (cancel, done) = (self.work_cancel.clone(), self.finished.0.clone());
+        let spawned = std::thread::Builder::new().name("limpid-studio-work".into()).spawn(move || {
+            let _ = done.send(work(&cancel));
+        });
+        match spawned {
+            Ok(handle) => self.work.push(handle),
+            Err(error) => {
+                self.failed(&format!("the system refused to start a thread ({error})"));
+            }
+        }
+    }
+
+    fn open_file(&mut self, path: PathBuf) {
+        self.number += 1;
+        (self.open, self.deck, self.position) = (None, None, 0.0);
+        let number = self.number;
+        self.beside(true, move |cancel| {
+            let opened = SoundFile::open(&path).and_then(|file| {
+                let info = file.info().clone();
+                let drawable = Drawable::read(&path, cancel)?;
+                let opened = Opened {
+                    path: path.clone(),
+                    seconds: drawable.seconds(),
+                    rate: info.rate,
+                    channels: info.channels,
+                    format: format!("{} {}", info.container, info.codec),
+                };
+                Ok((opened, drawable))
+            });
+            Finished::Opened(number, Box::new(opened.map_err(|error| error.at(&path))))
+        });
+    }
+
+    fn clean(&mut self, speech: Speech) {
+        self.share.set(kept(speech.limit_db));
+        let is_new_model = speech.model != self.speech.model;
+        self.speech = speech;
+        let Some(open) = &self.open else { return };
+        if open.clean.is_some() && !is_new_model {
+            return; // the limit is mixed in as it plays, the loudness is set when it is saved
+        }
+        let (path, model) = (open.path.clone(), self.speech.model.clone());
+        let (library, outbox, number) =
+            (Arc::clone(&self.library), self.outbox.clone(), self.number);
+        self.beside(true, move |cancel| {
+            let mut told = -1.0;
+            let made = Cleaned::make(&path, &model, &library, cancel, &mut |fraction| {
+                if fraction - told > 0.01 {
+                    told = fraction;
+                    outbox.tell(StudioEvent::Cleaning(fraction));
+                }
+            });
+            Finished::Cleaned(number, Box::new(made))
+        });
+    }
+
+    fn take(&mut self, finished: Finished) {
+        match finished {
+            Finished::Opened(number, _) | Finished::Cleaned(number, _) if number != self.number => {}
+            Finished::Opened(_, outcome) => match *outcome {
+                Ok((opened, drawable)) => {
+                    let path = opened.path.clone();
+                    self.open = Some(Open { path, drawable, clean: None });
+                    self.outbox.tell(StudioEvent::Opened(opened));
+                    self.clean(self.speech.clone());
+                }
+                Err(error) if error.is_cancelled() => {}
+                Err(error) => self.outbox.tell(StudioEvent::OpenFailed(error.to_string())),
+            },
+            Finished::Cleaned(_, outcome) => match *outcome {
+                Ok(clean) => {
+                    let event = StudioEvent::Cleaned {
+                        model: clean.model.clone(),
+                        real_time_factor: clean.real_time_factor,
+                    };
+                    if let Some(open) = &mut self.open {
+                        open.clean = Some(clean);
+                    }
+                    self.outbox.tell(event);
+                    self.reload();
+                }
+                Err(error) if error.is_cancelled() => {}
+                Err(error) => self.failed(&error),
+            },
+            Finished::Saved(Ok(path)) => self.outbox.tell(StudioEvent::Saved(path)),
+            Finished::Saved(Err(error)) if error.is_cancelled() => {}
+            Finished::Saved(Err(error)) => self.failed(&error),
+        }
+    }
+
+    fn draw(&self, request: &ViewRequest) {
+        let Some(open) = &self.open else { return };
+        let drawn = open.drawable.track(&open.path, request).and_then(|original| {
+            let clean = match &open.clean {
+                Some(clean) => Some(clean.drawable.track(&clean.path(), request)?),
+                None => None,
+            };
+            Ok(SoundView { id: request.id, from: request.from, to: request.to, original, clean })
+        });
+        match drawn {
+            Ok(view) => self.outbox.tell(StudioEvent::View(view)),
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn play(&mut self) {
+        if self.deck.is_none() {
+            self.deck = match self.new_deck() {
+                Ok(deck) => deck,
+                Err(error) => return self.failed(&error),
+            };
+        }
+        if let Some(deck) = &self.deck {
+            deck.play();
+        }
+    }
+
+    /// A loudspeaker that stands where the old one stood.
+    fn new_deck(&self) -> Result<Option<Deck>, AudioError> {
+        let Some(open) = &self.open else { return Ok(None) };
+        let clean = open.clean.as_ref().map(|clean| {
+            let louder = open.drawable.loudness - clean.drawable.loudness;
+            (clean.path(), if louder.is_finite() { louder } else { 0.0 })
+        });
+        let clean = clean.as_ref().map(|(path, louder)| (path.as_path(), *louder));
+        let mut deck = Deck::open(&open.path, clean, &self.share)?;
+        deck.listen(self.listening);
+        deck.seek(self.position);
+        Ok(Some(deck))
+    }
+
+    /// What plays goes on with the cleaned recording in it.
+    fn reload(&mut self) {
+        let Some(old) = self.deck.take() else { return };
+        self.position = old.position();
+        let was_playing = old.is_playing();
+        drop(old);
+        if was_playing {
+            self.play();
+        }
+    }
+
+    fn save(&mut self, output: PathBuf) {
+        let Some(open) = &self.open else { return };
+        let (input, speech) = (open.path.clone(), self.speech.clone());
+        let (library, outbox) = (Arc::clone(&self.library), self.outbox.clone());
+        self.beside(false, move |cancel| {
+            Finished::Saved(save(&input, &output, &speech, &library, cancel, &outbox))
+        });
+    }
+
+    fn record(&mut self, device: Option<String>, clean: Option<String>) {
+        if self.recording.is_some() {
+            return;
+        }
+        if let Some(deck) = &self.deck {
+            deck.pause();
+        }
+        let started = std::fs::create_dir_all(&self.takes_dir)
+            .map_err(|error| {
+                format!("the folder cannot be made ({error}): {}", self.takes_dir.display())
+            })
+            .and_then(|()| {
+                let raw = free_name(&self.takes_dir, SystemTime::now());
+                let request = RecordingRequest { raw: raw.clone(), device, clean };
+                let recording = Recording::start_with(request, &self.library);
+                recording.map(|recording| (raw, recording)).map_err(|error| error.to_string())
+            });
+        match started {
+            Ok((raw, recording)) => {
+                self.recording = Some(recording);
+                self.outbox.tell(StudioEvent::RecordingStarted(raw));
+            }
+            Err(sentence) => self.outbox.tell(StudioEvent::Failed(sentence)),
+        }
+    }
+
+    /// Reads levels and position, and sees what ended by itself.
+    fn look(&mut self) {
+        if self.recording.as_ref().is_some_and(Recording::is_finished)
+            && let Some(recording) = self.recording.take()
+        {
+            match recording.finish() {
+                Ok(take) => {
+                    let remark = (!take.remarks.is_empty()).then(|| take.remarks.join("; "));
+                    let (raw, clean) = (take.raw.clone(), take.clean);
+                    self.outbox.tell(StudioEvent::Recorded { raw, clean, remark });
+                    self.open_file(take.raw);
+                }
+                Err(error) => self.failed(&error),
+            }
+        }
+        let mut is_gone = false;
+        if let Some(deck) = &self.deck {
+            self.position = deck.position();
+            match deck.event() {
+                Some(PlayEvent::Ended) => self.outbox.tell(StudioEvent::PlayedToEnd),
+                Some(PlayEvent::Failed(error)) => {
+                    self.failed(&error);
+                    is_gone = true;
+                }
+                None => {}
+            }
+        }
+        if is_gone {
+            self.deck = None;
+        }
+        let now = Now {
+            is_playing: self.deck.as_ref().is_some_and(Deck::is_playing),
+            position: self.position,
+            recording: self.recording.as_ref().map(Recording::now),
+        };
+        let mut shown = self.now.write().unwrap_or_else(PoisonError::into_inner);
+        if *shown != now {
+            *shown = now;
+            drop(shown);
+            self.outbox.wake();
+        }
+    }
+}
+
+/// Cleans once more, with all settings, into `output`: what a batch would write.
+fn save(
+    input: &Path,
+    output: &Path,
+    speech: &Speech,
+    library: &Library,
+    cancel: &Cancel,
+    outbox: &Outbox,
+) -> Result<PathBuf, AudioError> {
+    let name = library.resolve(limpid_nets::Task::Speech, &speech.model).map_err(|error| {
+        AudioError::new(limpid_audio::ErrorKind::Model, error.to_string()).because(error)
+    })?;
+    let task = CleanTask {
+        input,
+        output,
+        settings: sound::settings(speech),
+        encode: None,
+        damage: Damage::Refuse,
+    };
+    let mut told = -1.0;
+    clean_file(&task, &mut || network(library, &name), cancel, &mut |progress| {
+        if let Progress::Cleaning(done, Some(all)) = progress {
+            let fraction = (done as f64 / all.max(1) as f64).min(1.0) as f32;
+            if fraction - told > 0.01 {
+                told = fraction;
+                outbox.tell(StudioEvent::Cleaning(fraction));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(output.to_owned())
+}
+
+/// "Take 2026-11-22 18.05.09.wav", numbered if that is there already. Times are UTC: without the
+/// computer's time zone, which no crate here reads, that is the only one that is true.
+fn free_name(folder: &Path, now: SystemTime) -> PathBuf {
+    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |past| past.as_secs());
+    let stem = format!("Take {}", date_and_time(seconds));
+    let mut path = folder.join(format!("{stem}.wav"));
+    let mut number = 2_u32;
+    while path.symlink_metadata().is_ok() {
+        path = folder.join(format!("{stem}-{number}.wav"));
+        number = number.saturating_add(1);
+    }
+    path
+}
+
+/// "2026-11-22 18.05.09" of seconds since 1970 (Gregorian calendar, days from civil reversed).
+fn date_and_time(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}.{minute:02}.{second:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00.00.00"),
+            (951_782_400, "2000-02-29 00.00.00"),
+            (1_795_370_709, "2026-11-22 18.05.09"),
+            (4_107_542_399, "2100-02-28 23.59.59"),
+            (4_107_542_400, "2100-03-01 00.00.00"),
+        ] {
+            assert_eq!(date_and_time(seconds), text);
+        }
+    }
+
+    #[test]
+    fn takes_of_one_second_get_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = SystemTime::UNIX_EPOCH;
+        let first = free_name(dir.path(), now);
+        std::fs::write(&first, b"").unwrap();
+        let second = free_name(dir.path(), now);
+        assert_ne!(first, second);
+        assert!(second.to_string_lossy().ends_with("00.00.00-2.wav"));
+    }
+}
