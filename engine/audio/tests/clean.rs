@@ -188,7 +188,7 @@ fn the_limit_mixes_the_original_back_in() {
 fn loudness_comes_to_its_target_and_the_peak_stays_below() {
     let folder = tempfile::tempdir().unwrap();
     let (input, output) = (folder.path().join("in.wav"), folder.path().join("out.wav"));
-    let quiet: Vec<f32> = sines(48_000, 96_000, &[700.0]).iter().map(|v| v * 0.05).collect();
+    let quiet: Vec<f32> = sines(48_000, 96_000, &[1000.0]).iter().map(|v| v * 0.05).collect();
     let stereo = [quiet.clone(), quiet];
     write(&input, &info(48_000, 2, SampleFormat::Float32), Container::Wav, &stereo);
     for (lufs, wanted) in [(-23.0, -23.0), (0.0, -1.0)] {

@@ -39,6 +39,7 @@ pub enum Damage {
 pub struct SoundFile {
     path: PathBuf,
     info: SoundInfo,
+    damage: Damage,
     reader: Inner,
 }
 
@@ -72,7 +73,7 @@ impl SoundFile {
     /// As for [`SoundFile::open`]; with [`Damage::KeepTheRest`] only where nothing can be read.
     pub fn open_with(path: &Path, damage: Damage) -> Result<Self, AudioError> {
         let (info, reader) = open(path, damage).map_err(|error| error.at(path))?;
-        Ok(Self { path: path.to_owned(), info, reader })
+        Ok(Self { path: path.to_owned(), info, damage, reader })
     }
 
     /// What is known about the sound.
@@ -102,14 +103,10 @@ impl BlockReader for SoundFile {
     }
 
     /// Exact in files that count frames (WAV, FLAC, MP4, Ogg, AIFF, CAF); a millisecond in Matroska
-    /// and WebM; MP3 and bare AAC are read from the start for it. After going anywhere but to the
+    /// and WebM; MP3 and bare AAC are read through for it. Going back opens the file anew. After going anywhere but to the
     /// start, a file's end is no longer compared with what its header promises.
     fn seek(&mut self, frame: u64) -> Result<(), AudioError> {
-        match &mut self.reader {
-            Inner::Wav(wav) => wav.seek(frame),
-            Inner::Packets(packets) => packets.seek(frame),
-        }
-        .map_err(|error| error.at(&self.path))
+        self.go_to(frame).map_err(|error| error.at(&self.path))
     }
 
     fn read(&mut self, out: &mut [Vec<f32>], max_frames: usize) -> Result<usize, AudioError> {
@@ -119,6 +116,32 @@ impl BlockReader for SoundFile {
             Inner::Packets(packets) => packets.read(out, max_frames),
         }
         .map_err(|error| error.at(&self.path))
+    }
+}
+
+impl SoundFile {
+    fn go_to(&mut self, frame: u64) -> Result<(), AudioError> {
+        match &mut self.reader {
+            Inner::Wav(wav) => return wav.seek(frame),
+            Inner::Packets(packets) if packets.position() == Some(frame) => return Ok(()),
+            Inner::Packets(packets) if frame > 0 && packets.position() < Some(frame) => {
+                if packets.position().is_some() {
+                    return packets.seek(frame);
+                }
+            }
+            Inner::Packets(_) => {}
+        }
+        // Not every container is gone back in well, least of all behind its end, and codings keep
+        // noise generators and filters from before: a fresh start gives the same sound each time.
+        let (info, reader) = open(&self.path, self.damage)?;
+        if info != self.info {
+            return Err(AudioError::damaged("the file was changed while it was read"));
+        }
+        self.reader = reader;
+        match &mut self.reader {
+            Inner::Packets(packets) if frame > 0 => packets.seek(frame),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -170,7 +170,7 @@ struct Chunks {
 impl Chunks {
     fn walk(file: &mut File, file_len: u64) -> Result<Self, AudioError> {
         let head = read_at(file, 0, 12).map_err(AudioError::reading)?;
-        let riff_len = u32_at(&head, 4).map_or(0, u64::from);
+        let riff_len = u32_at(&head, 4).unwrap_or(0);
         let is_64 = !head.starts_with(b"RIFF");
         let mut found =
             Self { format: None, data_start: None, data_len: None, tags: Tags::default() };
@@ -199,7 +199,9 @@ impl Chunks {
                     chunk_len = whole_64.unwrap_or(chunk_len);
                     // Nothing may be a true length: a recording without a sample, told by a header
                     // that fits the file.
-                    let truly_empty = len == 0 && riff_len > 0 && riff_len + 8 >= file_len;
+                    let riff_fits =
+                        !PLACEHOLDERS.contains(&riff_len) && u64::from(riff_len) + 8 >= file_len;
+                    let truly_empty = len == 0 && riff_fits;
                     let unknown = PLACEHOLDERS.contains(&len) && whole_64.is_none() && !truly_empty;
                     let to_the_end = unknown && (len == 0 || start + chunk_len > file_len);
                     found.data_start = Some(start);
