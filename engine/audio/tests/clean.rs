@@ -1,5 +1,5 @@
 //! The way of a file through a network, with networks that do nothing, or little.
-#![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -129,7 +129,7 @@ fn other_rates_keep_their_length_and_place_and_what_lies_above_the_network() {
                     &input,
                     &info(rate, 1, SampleFormat::Float32),
                     Container::Wav,
-                    &[sound.clone()],
+                    std::slice::from_ref(&sound),
                 );
                 let settings = CleanSettings { high_band, ..CleanSettings::default() };
                 clean(&input, &output, &|| Late::net(net_rate, 160, 320, 1.0), settings).unwrap();
@@ -172,7 +172,12 @@ fn the_limit_mixes_the_original_back_in() {
     let folder = tempfile::tempdir().unwrap();
     let (input, output) = (folder.path().join("in.wav"), folder.path().join("out.wav"));
     let sound = noise(1, 5_000, SampleFormat::Float32).remove(0);
-    write(&input, &info(48_000, 1, SampleFormat::Float32), Container::Wav, &[sound.clone()]);
+    write(
+        &input,
+        &info(48_000, 1, SampleFormat::Float32),
+        Container::Wav,
+        std::slice::from_ref(&sound),
+    );
     for (limit_db, gain) in
         [(None, 0.5), (Some(0.0), 1.0), (Some(20.0), 0.55), (Some(6.0), 0.7506), (Some(100.0), 0.5)]
     {

@@ -1,5 +1,5 @@
 //! Every container and coding that is read, from files of other programs.
-#![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -56,7 +56,7 @@ fn a_forbidden_file_and_a_pipe_are_said() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wav");
     write(&path, &info(8000, 1, SampleFormat::Int16), Container::Wav, &[vec![0.0; 10]]);
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).unwrap();
     // The superuser may read it all the same.
     if fs::File::open(&path).is_err() {
         assert!(failure(&path).to_string().starts_with("this file may not be read"));

@@ -110,10 +110,12 @@ impl LoudnessMeter {
     }
 }
 
-#[allow(clippy::needless_pass_by_value)] // for map_err
 fn broken(error: impl std::fmt::Display) -> AudioError {
     AudioError::internal(format!("the loudness cannot be measured ({error})"))
 }
+
+/// What is done with each block of frames.
+pub(super) type OnBlock<'a> = dyn FnMut(&mut [Vec<f32>]) -> Result<(), AudioError> + 'a;
 
 /// Samples on the disk, between measuring them and writing them with their gain. The file has no
 /// name: it is gone whatever happens.
@@ -147,7 +149,7 @@ impl Shelf {
         frames: u64,
         block: &mut [Vec<f32>],
         frames_at_once: usize,
-        each: &mut dyn FnMut(&mut [Vec<f32>]) -> Result<(), AudioError>,
+        each: &mut OnBlock<'_>,
     ) -> Result<(), AudioError> {
         let mut file = self.file.into_inner().map_err(|e| AudioError::writing(e.into_error()))?;
         file.seek(SeekFrom::Start(0)).map_err(AudioError::reading)?;
@@ -171,7 +173,6 @@ impl Shelf {
 }
 
 #[cfg(test)]
-#[allow(clippy::cast_precision_loss)]
 mod tests {
     use super::*;
 

@@ -209,7 +209,6 @@ pub fn clean_file(
     if let Some((target, meter, shelf)) = meter {
         let report = meter.gain_to(target)?;
         level = Some(report);
-        #[allow(clippy::cast_possible_truncation)] // a gain is no more than an f32
         let gain = 10f64.powf(report.gain_db / 20.0) as f32;
         let mut done = 0;
         shelf.empty(read, &mut clean, BLOCK_FRAMES, &mut |block| {

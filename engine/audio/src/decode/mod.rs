@@ -167,7 +167,7 @@ fn open(path: &Path, damage: Damage) -> Result<(SoundInfo, Inner), AudioError> {
     file.seek(SeekFrom::Start(0)).map_err(AudioError::reading)?;
     match kind {
         Kind::Wav => match WavReader::open(file, file_len, damage)? {
-            wav::Opened::Pcm(info, reader) => Ok((info, Inner::Wav(reader))),
+            wav::Opened::Pcm(opened) => Ok((opened.0, Inner::Wav(opened.1))),
             wav::Opened::Coded(file) => {
                 let (info, packets) = Packets::open(file, kind, damage)?;
                 Ok((info, Inner::Packets(Box::new(packets))))

@@ -20,7 +20,7 @@ struct Atom {
 /// The boxes between `at` and `end`; the last one may reach beyond a cut file's end.
 fn boxes(file: &mut File, mut at: u64, end: u64) -> io::Result<Vec<Atom>> {
     let mut found = Vec::new();
-    while at + 8 <= end && found.len() < MAX_BOXES {
+    while at.saturating_add(8) <= end && found.len() < MAX_BOXES {
         let head = read_at(file, at, 16)?;
         let (Some(len), Some(name)) = (be_u32(&head, 0), head.get(4..8)) else { break };
         let (start, len) = match len {

@@ -125,9 +125,8 @@ impl Packets {
         if let Some(gapless) = gapless {
             (packets.lead, packets.end) = (gapless.delay, Some(gapless.frames));
         } else if let Some((_, edit)) = edits.iter().find(|(id, _)| *id == track_id) {
-            let frames =
-                |units: u64, clock: u32| units * u64::from(packets.rate) / u64::from(clock.max(1));
-            packets.lead = frames(edit.skipped, edit.clock.0);
+            let clock = u64::from(edit.clock.0.max(1));
+            packets.lead = edit.skipped * u64::from(packets.rate) / clock;
             // A movie clock of milliseconds cannot say where the sound ends.
             if edit.clock.1 == packets.rate && edit.heard > 0 {
                 packets.end = Some(edit.heard);

@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn ebml_lengths() {
-        let cases: [(&[u8], Option<(Option<u64>, usize)>); 5] = [
+        type Case<'a> = (&'a [u8], Option<(Option<u64>, usize)>);
+        let cases: [Case<'_>; 5] = [
             (&[0x82], Some((Some(2), 1))),
             (&[0x40, 0x05], Some((Some(5), 2))),
             (&[0xff], Some((None, 1))),
