@@ -196,15 +196,20 @@ fn loudness_comes_to_its_target_and_the_peak_stays_below() {
     let quiet: Vec<f32> = sines(48_000, 96_000, &[1000.0]).iter().map(|v| v * 0.05).collect();
     let stereo = [quiet.clone(), quiet];
     write(&input, &info(48_000, 2, SampleFormat::Float32), Container::Wav, &stereo);
-    for (lufs, wanted) in [(-23.0, -23.0), (0.0, -1.0)] {
+    // A sine of −1.3 dBTP in both channels is of −1.3 LUFS: there the peaks end the way to 0 LUFS.
+    for (lufs, wanted, is_limited) in [(-23.0, -23.0, false), (0.0, -1.3, true)] {
         let target = LoudnessTarget { lufs, peak_dbtp: -1.0 };
         let settings = CleanSettings { loudness: Some(target), ..CleanSettings::default() };
         let report = clean(&input, &output, &|| Late::net(48_000, 480, 0, 1.0), settings).unwrap();
-        assert!(report.level.unwrap().gain_db > 10.0, "{report:?}");
+        let level = report.level.unwrap();
+        assert!(level.gain_db > 10.0, "{level:?}");
+        assert_eq!(level.limited_db > 0.5, is_limited, "{level:?}");
+        let levelled = read(&output);
+        assert_eq!(levelled[0].len(), 96_000);
         let mut meter = LoudnessMeter::new(48_000, 2).unwrap();
-        meter.hear(&read(&output)).unwrap();
+        meter.hear(&levelled).unwrap();
         assert!((meter.lufs().unwrap() - wanted).abs() < 0.2, "{}", meter.lufs().unwrap());
-        assert!(meter.peak_dbtp().unwrap() < -0.9, "{}", meter.peak_dbtp().unwrap());
+        assert!(meter.peak_dbtp().unwrap() < -1.0, "{}", meter.peak_dbtp().unwrap());
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
 }

@@ -10,6 +10,7 @@ mod opus;
 mod packets;
 mod pcm;
 mod sniff;
+mod track;
 mod wav;
 mod whole;
 

@@ -9,7 +9,7 @@ use symphonia::core::codecs::audio::well_known::{
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as CoreError;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, SeekMode, SeekTo, Track, TrackType};
+use symphonia::core::formats::{FormatOptions, FormatReader, SeekMode, SeekTo};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
@@ -18,6 +18,7 @@ use symphonia::core::units::{TimeBase, Timestamp};
 use super::about::{channel_mask, codec_name, sample_format, tags};
 use super::opus::{codecs, pre_skip};
 use super::sniff::Kind;
+use super::track::{choose_track, decoding, no_decoder, no_sound, opening, parse_mask};
 use super::{Damage, mp4};
 use crate::error::AudioError;
 use crate::info::{Length, SoundInfo};
@@ -385,66 +386,5 @@ impl Packets {
             return Err(AudioError::damaged("the sound does not match the file's own checksum"));
         }
         Ok(())
-    }
-}
-
-/// The number in a FLAC file's channel mask comment, such as `0x3F`.
-fn parse_mask(text: &str) -> Option<u32> {
-    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
-    u32::from_str_radix(digits, 16).ok().filter(|mask| *mask != 0)
-}
-
-/// The default sound track, or the first that can be decoded.
-fn choose_track(format: &dyn FormatReader) -> Result<&Track, AudioError> {
-    let decodes = |track: &&Track| {
-        let params = track.codec_params.as_ref().and_then(|params| params.audio());
-        params.is_some_and(|params| codecs().get_audio_decoder(params.codec).is_some())
-    };
-    let first = format.default_track(TrackType::Audio);
-    first
-        .filter(decodes)
-        .or_else(|| format.tracks().iter().find(decodes))
-        .or(first)
-        .or_else(|| format.first_track(TrackType::Audio))
-        .ok_or_else(no_sound)
-}
-
-fn no_sound() -> AudioError {
-    AudioError::unsupported("there is no sound in this file, or none that is read")
-}
-
-fn no_decoder(error: CoreError, codec: Option<&str>) -> AudioError {
-    let made = match codec {
-        Some("Opus") => AudioError::unsupported("Opus sound of more than two channels is not read"),
-        Some(codec) => AudioError::unsupported(format!("{codec} sound is not read")),
-        None => AudioError::unsupported("the coding of the sound is not read"),
-    };
-    made.because(error)
-}
-
-/// A file that could not be opened.
-fn opening(error: CoreError) -> AudioError {
-    match error {
-        CoreError::Unsupported(what) => {
-            AudioError::unsupported("this kind of sound file is not read")
-                .because(CoreError::Unsupported(what))
-        }
-        other => decoding(other),
-    }
-}
-
-/// A packet that could not be read or decoded.
-fn decoding(error: CoreError) -> AudioError {
-    match error {
-        CoreError::IoError(error) => AudioError::reading(error),
-        CoreError::Unsupported(what) => {
-            AudioError::unsupported("the file uses a part of its coding that is not read")
-                .because(CoreError::Unsupported(what))
-        }
-        CoreError::LimitError(what) => {
-            AudioError::damaged("the file asks for more memory than any sound needs")
-                .because(CoreError::LimitError(what))
-        }
-        other => AudioError::damaged("the sound in this file is damaged").because(other),
     }
 }
