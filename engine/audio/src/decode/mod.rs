@@ -16,6 +16,7 @@ mod whole;
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use crate::error::AudioError;
@@ -114,7 +115,7 @@ impl BlockReader for SoundFile {
         check_channels(out, self.info.channels)?;
         match &mut self.reader {
             Inner::Wav(wav) => wav.read(out, max_frames),
-            Inner::Packets(packets) => packets.read(out, max_frames),
+            Inner::Packets(packets) => contained(|| packets.read(out, max_frames)),
         }
         .map_err(|error| error.at(&self.path))
     }
@@ -127,7 +128,7 @@ impl SoundFile {
             Inner::Packets(packets) if packets.position() == Some(frame) => return Ok(()),
             Inner::Packets(packets) if frame > 0 && packets.position() < Some(frame) => {
                 if packets.position().is_some() {
-                    return packets.seek(frame);
+                    return contained(|| packets.seek(frame));
                 }
             }
             Inner::Packets(_) => {}
@@ -140,10 +141,18 @@ impl SoundFile {
         }
         self.reader = reader;
         match &mut self.reader {
-            Inner::Packets(packets) if frame > 0 => packets.seek(frame),
+            Inner::Packets(packets) if frame > 0 => contained(|| packets.seek(frame)),
             _ => Ok(()),
         }
     }
+}
+
+/// A broken file may make a reader of others panic (CAF's does, on sizes that overflow): that is
+/// damage like any other. What the reader is left with is never relied on: it says what it says, or
+/// panics again in here.
+fn contained<T>(work: impl FnOnce() -> Result<T, AudioError>) -> Result<T, AudioError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(AudioError::damaged("the sound in this file is damaged")))
 }
 
 fn open(path: &Path, damage: Damage) -> Result<(SoundInfo, Inner), AudioError> {
@@ -170,12 +179,12 @@ fn open(path: &Path, damage: Damage) -> Result<(SoundInfo, Inner), AudioError> {
         Kind::Wav => match WavReader::open(file, file_len, damage)? {
             wav::Opened::Pcm(opened) => Ok((opened.0, Inner::Wav(opened.1))),
             wav::Opened::Coded(file) => {
-                let (info, packets) = Packets::open(file, kind, damage)?;
+                let (info, packets) = contained(|| Packets::open(file, kind, damage))?;
                 Ok((info, Inner::Packets(Box::new(packets))))
             }
         },
         _ => {
-            let (info, packets) = Packets::open(file, kind, damage)?;
+            let (info, packets) = contained(|| Packets::open(file, kind, damage))?;
             Ok((info, Inner::Packets(Box::new(packets))))
         }
     }
