@@ -63,7 +63,6 @@ pub struct SoundInfo {
 impl SoundInfo {
     /// The length in seconds, exact or estimated.
     #[must_use]
-    #[allow(clippy::cast_precision_loss)] // 2^53 frames are 1500 years
     pub fn seconds(&self) -> Option<f64> {
         self.length.frames().map(|frames| frames as f64 / f64::from(self.rate))
     }

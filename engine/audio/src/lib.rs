@@ -1,4 +1,13 @@
 //! Sound for Limpid: read, resample, clean, measure, write; record from a microphone.
+//!
+//! ```text
+//! file ─ SoundFile ─ channels ─┬─ to the network's rate ─ network ─ back ─┬─ mix ─ level ─ SoundWriter
+//!        blocks, f32           └─ what lies above its band, the original ─┘
+//! ```
+//!
+//! Everything works on blocks: no sound is ever held as a whole, whatever its length. What comes out
+//! of a network or a resampler is at its own time and of its own length: delays are taken out where
+//! they arise.
 #![forbid(unsafe_code)]
 
 pub mod clean;

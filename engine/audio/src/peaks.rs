@@ -131,7 +131,7 @@ impl Peaks {
             }
             at += take;
             self.frames += take as u64;
-            let full = self.frames % self.bin_frames == 0
+            let full = self.frames.is_multiple_of(self.bin_frames)
                 && self.channels.first().is_some_and(|c| c.levels[0].len() >= self.most_bins);
             if full {
                 self.halve();
@@ -142,7 +142,7 @@ impl Peaks {
     fn halve(&mut self) {
         self.bin_frames *= 2;
         for channel in &mut self.channels {
-            let bins: Vec<MinMax> = channel.levels[0].chunks(2).map(|pair| merged(pair)).collect();
+            let bins: Vec<MinMax> = channel.levels[0].chunks(2).map(merged).collect();
             channel.levels = vec![Vec::new()];
             for bin in bins {
                 channel.add(bin, true);

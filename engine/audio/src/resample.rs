@@ -1,8 +1,8 @@
 //! One channel from one rate to another: streaming, aligned, of exact length.
 //!
-//! A windowed sinc (squared Blackman–Harris) applied by FFT, from `rubato`: the pass band reaches to
-//! 98.6 % of the lower rate's half, what would fold back is below −120 dB. Its delay is taken out:
-//! sample 0 stays at time 0.
+//! A windowed sinc (squared Blackman–Harris) applied by FFT, from `rubato`: flat up to 97.5 % of half
+//! the lower rate, and what would fold back is below −140 dB (measured with sines, 48 to 16 kHz). Its
+//! delay is taken out: sample 0 stays at time 0.
 
 use rubato::audioadapter_buffers::direct::SequentialSlice;
 use rubato::{Fft, FixedSync, Resampler as _, WindowFunction};
@@ -162,7 +162,6 @@ impl Filter {
     }
 }
 
-#[allow(clippy::needless_pass_by_value)] // for map_err
 fn broken(error: impl std::fmt::Display) -> AudioError {
     AudioError::internal(format!("the rate cannot be changed ({error})"))
 }
@@ -172,7 +171,6 @@ fn gcd(a: u32, b: u32) -> u32 {
 }
 
 #[cfg(test)]
-#[allow(clippy::float_cmp, clippy::cast_precision_loss)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -233,7 +231,7 @@ mod tests {
             let inner = &output[edge..output.len() - edge];
             let power = inner.iter().map(|v| f64::from(v * v)).sum::<f64>() / inner.len() as f64;
             let db = 10.0 * (power * 2.0).log10();
-            assert!(db < -100.0, "{hz} Hz from {from} to {to}: {db} dB");
+            assert!(db < -120.0, "{hz} Hz from {from} to {to}: {db} dB");
         }
     }
 

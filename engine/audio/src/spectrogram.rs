@@ -111,7 +111,6 @@ struct Analysis {
 }
 
 impl Analysis {
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
     fn new(window: usize) -> Self {
         let size = window.clamp(64, 1 << 16).next_power_of_two();
         let fft = RealFftPlanner::new().plan_fft_forward(size);
@@ -149,7 +148,6 @@ struct Rows {
 }
 
 impl Rows {
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn new(rate: u32, size: usize, height: usize, top_hz: f32) -> Self {
         let top_hz = f64::from(top_hz).clamp(1.0, f64::from(rate) / 2.0);
         let top_bin = top_hz * size as f64 / f64::from(rate);
@@ -234,7 +232,6 @@ impl<'a> Stretch<'a> {
         Ok(())
     }
 
-    #[allow(clippy::cast_precision_loss)] // a handful of channels
     fn append(&mut self, frames: usize) {
         match self.channel.and_then(|channel| self.block.get(channel)) {
             Some(channel) => self.samples.extend_from_slice(channel),
@@ -250,7 +247,6 @@ impl<'a> Stretch<'a> {
 }
 
 #[cfg(test)]
-#[allow(clippy::cast_precision_loss)]
 mod tests {
     use super::*;
     use crate::reader::MemoryReader;

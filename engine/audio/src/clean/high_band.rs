@@ -41,7 +41,6 @@ pub(super) struct OctaveGain {
 
 impl OctaveGain {
     /// For sound at `rate` whose band ends at half of `net_rate`.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 10 ms in samples
     pub(super) fn new(rate: u32, net_rate: u32) -> Self {
         let corner = f64::from(net_rate) / 4.0 / f64::from(rate);
         let samples = SECONDS * f64::from(rate);
@@ -58,7 +57,6 @@ impl OctaveGain {
     }
 
     /// Hears one sample of the low band before and after the network.
-    #[allow(clippy::cast_possible_truncation)] // a gain is no more than an f32
     pub(super) fn hear(&mut self, noisy: f32, clean: f32) {
         let noisy = self.noisy.next(f64::from(noisy)).powi(2);
         let clean = self.clean.next(f64::from(clean)).powi(2);

@@ -15,8 +15,8 @@ use crate::error::AudioError;
 pub struct LoudnessTarget {
     /// Integrated loudness in LUFS. EBU R 128: −23; spoken word on the web: −16 to −19.
     pub lufs: f64,
-    /// The highest true peak in dBTP. The gain stays low enough for it: peaks are not squeezed, so a
-    /// sound of high peaks may stay quieter than the target.
+    /// The highest true peak in dBTP. Peaks that would go beyond it are limited, by 10 dB at most: a
+    /// sound of still higher peaks stays quieter than the target.
     pub peak_dbtp: f64,
 }
 
@@ -35,7 +35,12 @@ pub struct LevelReport {
     pub peak_dbtp: f64,
     /// The gain in dB.
     pub gain_db: f64,
+    /// By how much the highest peak was limited in dB; 0 where none was too high.
+    pub limited_db: f64,
 }
+
+/// More than this takes the life out of a voice.
+const MOST_LIMITING_DB: f64 = 10.0;
 
 /// Measures loudness and true peak, in fixed memory.
 pub struct LoudnessMeter {
@@ -94,7 +99,7 @@ impl LoudnessMeter {
         Ok(20.0 * peak.log10())
     }
 
-    /// The gain to `target`, none for silence.
+    /// The gain to `target`, none for silence; what limiting does to the peaks is not in it.
     ///
     /// # Errors
     ///
@@ -102,18 +107,20 @@ impl LoudnessMeter {
     pub fn gain_to(&self, target: LoudnessTarget) -> Result<LevelReport, AudioError> {
         let (lufs, peak_dbtp) = (self.lufs()?, self.peak_dbtp()?);
         let gain_db = if lufs.is_finite() && peak_dbtp.is_finite() {
-            (target.lufs - lufs).min(target.peak_dbtp - peak_dbtp)
+            (target.lufs - lufs).min(target.peak_dbtp - peak_dbtp + MOST_LIMITING_DB)
         } else {
             0.0
         };
-        Ok(LevelReport { lufs, peak_dbtp, gain_db })
+        Ok(LevelReport { lufs, peak_dbtp, gain_db, limited_db: 0.0 })
     }
 }
 
-#[allow(clippy::needless_pass_by_value)] // for map_err
 fn broken(error: impl std::fmt::Display) -> AudioError {
     AudioError::internal(format!("the loudness cannot be measured ({error})"))
 }
+
+/// What is done with each block of frames.
+pub(super) type OnBlock<'a> = dyn FnMut(&mut [Vec<f32>]) -> Result<(), AudioError> + 'a;
 
 /// Samples on the disk, between measuring them and writing them with their gain. The file has no
 /// name: it is gone whatever happens.
@@ -147,7 +154,7 @@ impl Shelf {
         frames: u64,
         block: &mut [Vec<f32>],
         frames_at_once: usize,
-        each: &mut dyn FnMut(&mut [Vec<f32>]) -> Result<(), AudioError>,
+        each: &mut OnBlock<'_>,
     ) -> Result<(), AudioError> {
         let mut file = self.file.into_inner().map_err(|e| AudioError::writing(e.into_error()))?;
         file.seek(SeekFrom::Start(0)).map_err(AudioError::reading)?;
@@ -171,7 +178,6 @@ impl Shelf {
 }
 
 #[cfg(test)]
-#[allow(clippy::cast_precision_loss)]
 mod tests {
     use super::*;
 
@@ -188,9 +194,9 @@ mod tests {
         assert!((report.lufs + 23.0).abs() < 0.1, "{report:?}");
         assert!((report.peak_dbtp + 23.0).abs() < 0.1, "{report:?}");
         assert!((report.gain_db - 7.0).abs() < 0.1, "{report:?}");
-        // The peak allows no more.
-        let report = meter.gain_to(LoudnessTarget { lufs: 10.0, peak_dbtp: -1.0 }).unwrap();
-        assert!((report.gain_db - 22.0).abs() < 0.1, "{report:?}");
+        // The peak allows no more: 22 dB and 10 dB of limiting.
+        let report = meter.gain_to(LoudnessTarget { lufs: 20.0, peak_dbtp: -1.0 }).unwrap();
+        assert!((report.gain_db - 32.0).abs() < 0.1, "{report:?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod channel;
 mod high_band;
 mod level;
+mod limiter;
 mod net;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ use crate::speech_net::SpeechNet;
 
 use channel::ChannelCleaner;
 use level::Shelf;
+use limiter::Limiter;
 
 pub use high_band::HighBand;
 pub use level::{LevelReport, LoudnessMeter, LoudnessTarget};
@@ -41,6 +43,9 @@ pub struct CleanSettings {
 
 /// Frames worked on at a time: less than 0.1 seconds of most files, so that cancel is soon seen.
 const BLOCK_FRAMES: usize = 4096;
+
+/// What a true peak may be underestimated by with four values a sample.
+const CEILING_MARGIN_DB: f64 = 0.3;
 
 /// Cleans sound of any number of channels as it comes: files, previews.
 pub struct Cleaner {
@@ -209,18 +214,23 @@ pub fn clean_file(
     }
     let mut level = None;
     if let Some((target, meter, shelf)) = meter {
-        let report = meter.gain_to(target)?;
-        level = Some(report);
-        #[allow(clippy::cast_possible_truncation)] // a gain is no more than an f32
+        let mut report = meter.gain_to(target)?;
         let gain = 10f64.powf(report.gain_db / 20.0) as f32;
+        let ceiling = 10f64.powf((target.peak_dbtp - CEILING_MARGIN_DB) / 20.0) as f32;
+        let mut limiter = Limiter::new(info.rate, info.channels, ceiling);
         let mut done = 0;
         shelf.empty(read, &mut clean, BLOCK_FRAMES, &mut |block| {
             cancel.check()?;
-            block.iter_mut().flatten().for_each(|sample| *sample *= gain);
-            writer.write(block)?;
             done += block.first().map_or(0, Vec::len) as u64;
+            block.iter_mut().flatten().for_each(|sample| *sample *= gain);
+            limiter.process(block);
+            writer.write(block)?;
             progress(Progress::Levelling(done, read))
         })?;
+        limiter.finish(&mut clean);
+        writer.write(&clean)?;
+        report.limited_db = -20.0 * f64::from(limiter.deepest()).log10();
+        level = Some(report);
     }
     cancel.check()?;
     progress(Progress::Complete)?;

@@ -76,7 +76,8 @@ pub(super) fn tags(format: &mut dyn FormatReader) -> (Tags, Option<Gapless>) {
     let mut metadata = format.metadata();
     loop {
         if let Some(revision) = metadata.current() {
-            for tag in &revision.media.tags {
+            let of_tracks = revision.per_track.iter().flat_map(|track| &track.metadata.tags);
+            for tag in revision.media.tags.iter().chain(of_tracks) {
                 if tag.raw.key.ends_with("iTunSMPB") {
                     gapless =
                         gapless.or(text(&tag.raw.value).and_then(|text| Gapless::parse(&text)));

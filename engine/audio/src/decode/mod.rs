@@ -10,11 +10,13 @@ mod opus;
 mod packets;
 mod pcm;
 mod sniff;
+mod track;
 mod wav;
 mod whole;
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use crate::error::AudioError;
@@ -39,6 +41,7 @@ pub enum Damage {
 pub struct SoundFile {
     path: PathBuf,
     info: SoundInfo,
+    damage: Damage,
     reader: Inner,
 }
 
@@ -72,7 +75,7 @@ impl SoundFile {
     /// As for [`SoundFile::open`]; with [`Damage::KeepTheRest`] only where nothing can be read.
     pub fn open_with(path: &Path, damage: Damage) -> Result<Self, AudioError> {
         let (info, reader) = open(path, damage).map_err(|error| error.at(path))?;
-        Ok(Self { path: path.to_owned(), info, reader })
+        Ok(Self { path: path.to_owned(), info, damage, reader })
     }
 
     /// What is known about the sound.
@@ -102,24 +105,54 @@ impl BlockReader for SoundFile {
     }
 
     /// Exact in files that count frames (WAV, FLAC, MP4, Ogg, AIFF, CAF); a millisecond in Matroska
-    /// and WebM; MP3 and bare AAC are read from the start for it. After going anywhere but to the
+    /// and WebM; MP3 and bare AAC are read through for it. Going back opens the file anew. After going anywhere but to the
     /// start, a file's end is no longer compared with what its header promises.
     fn seek(&mut self, frame: u64) -> Result<(), AudioError> {
-        match &mut self.reader {
-            Inner::Wav(wav) => wav.seek(frame),
-            Inner::Packets(packets) => packets.seek(frame),
-        }
-        .map_err(|error| error.at(&self.path))
+        self.go_to(frame).map_err(|error| error.at(&self.path))
     }
 
     fn read(&mut self, out: &mut [Vec<f32>], max_frames: usize) -> Result<usize, AudioError> {
         check_channels(out, self.info.channels)?;
         match &mut self.reader {
             Inner::Wav(wav) => wav.read(out, max_frames),
-            Inner::Packets(packets) => packets.read(out, max_frames),
+            Inner::Packets(packets) => contained(|| packets.read(out, max_frames)),
         }
         .map_err(|error| error.at(&self.path))
     }
+}
+
+impl SoundFile {
+    fn go_to(&mut self, frame: u64) -> Result<(), AudioError> {
+        match &mut self.reader {
+            Inner::Wav(wav) => return wav.seek(frame),
+            Inner::Packets(packets) if packets.position() == Some(frame) => return Ok(()),
+            Inner::Packets(packets) if frame > 0 && packets.position() < Some(frame) => {
+                if packets.position().is_some() {
+                    return contained(|| packets.seek(frame));
+                }
+            }
+            Inner::Packets(_) => {}
+        }
+        // Not every container is gone back in well, least of all behind its end, and codings keep
+        // noise generators and filters from before: a fresh start gives the same sound each time.
+        let (info, reader) = open(&self.path, self.damage)?;
+        if info != self.info {
+            return Err(AudioError::damaged("the file was changed while it was read"));
+        }
+        self.reader = reader;
+        match &mut self.reader {
+            Inner::Packets(packets) if frame > 0 => contained(|| packets.seek(frame)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A broken file may make a reader of others panic (CAF's does, on sizes that overflow): that is
+/// damage like any other. What the reader is left with is never relied on: it says what it says, or
+/// panics again in here.
+fn contained<T>(work: impl FnOnce() -> Result<T, AudioError>) -> Result<T, AudioError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(AudioError::damaged("the sound in this file is damaged")))
 }
 
 fn open(path: &Path, damage: Damage) -> Result<(SoundInfo, Inner), AudioError> {
@@ -144,14 +177,14 @@ fn open(path: &Path, damage: Damage) -> Result<(SoundInfo, Inner), AudioError> {
     file.seek(SeekFrom::Start(0)).map_err(AudioError::reading)?;
     match kind {
         Kind::Wav => match WavReader::open(file, file_len, damage)? {
-            wav::Opened::Pcm(info, reader) => Ok((info, Inner::Wav(reader))),
+            wav::Opened::Pcm(opened) => Ok((opened.0, Inner::Wav(opened.1))),
             wav::Opened::Coded(file) => {
-                let (info, packets) = Packets::open(file, kind, damage)?;
+                let (info, packets) = contained(|| Packets::open(file, kind, damage))?;
                 Ok((info, Inner::Packets(Box::new(packets))))
             }
         },
         _ => {
-            let (info, packets) = Packets::open(file, kind, damage)?;
+            let (info, packets) = contained(|| Packets::open(file, kind, damage))?;
             Ok((info, Inner::Packets(Box::new(packets))))
         }
     }

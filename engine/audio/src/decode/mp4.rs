@@ -20,7 +20,7 @@ struct Atom {
 /// The boxes between `at` and `end`; the last one may reach beyond a cut file's end.
 fn boxes(file: &mut File, mut at: u64, end: u64) -> io::Result<Vec<Atom>> {
     let mut found = Vec::new();
-    while at + 8 <= end && found.len() < MAX_BOXES {
+    while at.saturating_add(8) <= end && found.len() < MAX_BOXES {
         let head = read_at(file, at, 16)?;
         let (Some(len), Some(name)) = (be_u32(&head, 0), head.get(4..8)) else { break };
         let (start, len) = match len {
@@ -50,8 +50,7 @@ pub(super) fn check(file: &mut File, file_len: u64) -> Result<(), AudioError> {
     Ok(())
 }
 
-/// How much of the sound track with this id is left out at its start and how long the rest is, both
-/// in units of the track's own clock (see [`Edit::clock`]).
+/// How much of a track is left out at its start and how long the rest is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Edit {
     /// Units of the track's clock that are coded but not to be heard.
@@ -62,41 +61,49 @@ pub(super) struct Edit {
     pub(super) clock: (u32, u32),
 }
 
-/// The one edit of a track. Files with none, or with cuts in the middle, give nothing.
-pub(super) fn edit(file: &mut File, file_len: u64, track_id: u32) -> io::Result<Option<Edit>> {
+/// The track's number and its one edit, for each track that has just one: files with none, or with
+/// cuts in the middle, give nothing.
+pub(super) fn edits(file: &mut File, file_len: u64) -> io::Result<Vec<(u32, Edit)>> {
+    let mut found = Vec::new();
     let Some(moov) = boxes(file, 0, file_len)?.into_iter().find(|atom| &atom.name == b"moov")
+    else {
+        return Ok(found);
+    };
+    let inside = boxes(file, moov.start, moov.end)?;
+    let Some(movie_clock) = clock(file, &inside, b"mvhd")? else { return Ok(found) };
+    for track in inside.iter().filter(|atom| &atom.name == b"trak") {
+        if let Some(edit) = track_edit(file, track, movie_clock)? {
+            found.push(edit);
+        }
+    }
+    Ok(found)
+}
+
+fn track_edit(file: &mut File, track: &Atom, movie_clock: u32) -> io::Result<Option<(u32, Edit)>> {
+    let parts = boxes(file, track.start, track.end)?;
+    let part = |name: &[u8; 4]| parts.iter().find(|atom| &atom.name == name);
+    let (Some(head), Some(media), Some(edits)) = (part(b"tkhd"), part(b"mdia"), part(b"edts"))
     else {
         return Ok(None);
     };
-    let inside = boxes(file, moov.start, moov.end)?;
-    let Some(movie_clock) = clock(file, &inside, b"mvhd")? else { return Ok(None) };
-    for track in inside.iter().filter(|atom| &atom.name == b"trak") {
-        let parts = boxes(file, track.start, track.end)?;
-        let Some(head) = parts.iter().find(|atom| &atom.name == b"tkhd") else { continue };
-        let body = read_at(file, head.start, 24)?;
-        let id = be_u32(&body, if body.first() == Some(&1) { 20 } else { 12 });
-        if id != Some(track_id) {
-            continue;
-        }
-        let part = |name: &[u8; 4]| parts.iter().find(|atom| &atom.name == name);
-        let (Some(media), Some(edits)) = (part(b"mdia"), part(b"edts")) else { return Ok(None) };
-        let media = boxes(file, media.start, media.end)?;
-        let Some(track_clock) = clock(file, &media, b"mdhd")? else { return Ok(None) };
-        let edits = boxes(file, edits.start, edits.end)?;
-        let Some(list) = edits.iter().find(|atom| &atom.name == b"elst") else { return Ok(None) };
-        let list = read_at(file, list.start, 28)?;
-        let one = be_u32(&list, 4) == Some(1);
-        let entry = if list.first() == Some(&1) {
-            be_u64(&list, 8).zip(be_u64(&list, 16))
-        } else {
-            be_u32(&list, 8).map(u64::from).zip(be_u32(&list, 12).map(u64::from))
-        };
-        // A second of delay is more than any coder has: such an edit is a cut by a person.
-        return Ok(entry
-            .filter(|(_, skipped)| one && *skipped <= u64::from(track_clock))
-            .map(|(heard, skipped)| Edit { skipped, heard, clock: (track_clock, movie_clock) }));
-    }
-    Ok(None)
+    let head = read_at(file, head.start, 24)?;
+    let id = be_u32(&head, if head.first() == Some(&1) { 20 } else { 12 });
+    let media = boxes(file, media.start, media.end)?;
+    let Some(track_clock) = clock(file, &media, b"mdhd")? else { return Ok(None) };
+    let edits = boxes(file, edits.start, edits.end)?;
+    let Some(list) = edits.iter().find(|atom| &atom.name == b"elst") else { return Ok(None) };
+    let list = read_at(file, list.start, 28)?;
+    let is_one = be_u32(&list, 4) == Some(1);
+    let entry = if list.first() == Some(&1) {
+        be_u64(&list, 8).zip(be_u64(&list, 16))
+    } else {
+        be_u32(&list, 8).map(u64::from).zip(be_u32(&list, 12).map(u64::from))
+    };
+    // A second of delay is more than any coder has: such an edit is a cut by a person.
+    let entry = entry.filter(|(_, skipped)| is_one && *skipped <= u64::from(track_clock));
+    let edit =
+        entry.map(|(heard, skipped)| Edit { skipped, heard, clock: (track_clock, movie_clock) });
+    Ok(id.zip(edit))
 }
 
 /// The clock in an `mvhd` or `mdhd` box among `atoms`, in units a second.

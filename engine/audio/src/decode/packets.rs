@@ -1,14 +1,15 @@
 //! Containers and codings that Symphonia reads, packet by packet.
 
 use std::fs::File;
+use std::io::{Seek, SeekFrom};
 
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS,
+    CODEC_ID_AAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS,
 };
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as CoreError;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, SeekMode, SeekTo, Track, TrackType};
+use symphonia::core::formats::{FormatOptions, FormatReader, SeekMode, SeekTo};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
@@ -17,6 +18,7 @@ use symphonia::core::units::{TimeBase, Timestamp};
 use super::about::{channel_mask, codec_name, sample_format, tags};
 use super::opus::{codecs, pre_skip};
 use super::sniff::Kind;
+use super::track::{choose_track, decoding, no_decoder, no_sound, opening, parse_mask};
 use super::{Damage, mp4};
 use crate::error::AudioError;
 use crate::info::{Length, SoundInfo};
@@ -54,6 +56,8 @@ pub(super) struct Packets {
     packets: u64,
     /// Whether everything from the start was read, so that the end can be checked.
     from_start: bool,
+    /// Whether the decoder's checksum covers everything: only before any seek.
+    never_sought: bool,
     /// The frame gone to, until the first packet behind a seek says where it is.
     sought: Option<u64>,
     ended: bool,
@@ -61,12 +65,19 @@ pub(super) struct Packets {
 
 impl Packets {
     pub(super) fn open(
-        file: File,
+        mut file: File,
         kind: Kind,
         damage: Damage,
     ) -> Result<(SoundInfo, Self), AudioError> {
-        let mut look = file.try_clone().map_err(AudioError::reading)?;
-        let file_len = look.metadata().map_err(AudioError::reading)?.len();
+        let edits = match kind {
+            Kind::Mp4 => {
+                let file_len = file.metadata().map_err(AudioError::reading)?.len();
+                let edits = mp4::edits(&mut file, file_len).map_err(AudioError::reading)?;
+                file.seek(SeekFrom::Start(0)).map_err(AudioError::reading)?;
+                edits
+            }
+            _ => Vec::new(),
+        };
         let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
         // No hint: the name has no say in what the file is.
         let mut format = symphonia::default::get_probe()
@@ -106,28 +117,27 @@ impl Packets {
             given: 0,
             packets: 0,
             from_start: true,
+            never_sought: true,
             sought: None,
             ended: false,
         };
-        let mask = packets.first_samples()?;
+        let (mask, first_pts) = packets.first_samples()?;
         let trimmed = gapless.is_some();
         if let Some(gapless) = gapless {
             (packets.lead, packets.end) = (gapless.delay, Some(gapless.frames));
-        } else if kind == Kind::Mp4 {
-            let edit = mp4::edit(&mut look, file_len, track_id).map_err(AudioError::reading)?;
-            if let Some(edit) = edit {
-                let frames = |units: u64, clock: u32| {
-                    units * u64::from(packets.rate) / u64::from(clock.max(1))
-                };
-                packets.lead = frames(edit.skipped, edit.clock.0);
-                // A movie clock of milliseconds cannot say where the sound ends.
-                if edit.clock.1 == packets.rate && edit.heard > 0 {
-                    packets.end = Some(edit.heard);
-                }
+        } else if let Some((_, edit)) = edits.iter().find(|(id, _)| *id == track_id) {
+            let clock = u64::from(edit.clock.0.max(1));
+            packets.lead = edit.skipped * u64::from(packets.rate) / clock;
+            // A movie clock of milliseconds cannot say where the sound ends.
+            if edit.clock.1 == packets.rate && edit.heard > 0 {
+                packets.end = Some(edit.heard);
             }
         }
-        if params.codec == CODEC_ID_OPUS && packets.lead == 0 {
+        if params.codec == CODEC_ID_OPUS && kind != Kind::Mp4 {
             packets.lead = pre_skip(&params);
+        } else if kind == Kind::Matroska && params.codec == CODEC_ID_AAC {
+            // The coder's delay lies before time 0, to the millisecond.
+            packets.lead = packets.frames(u64::try_from(-first_pts).unwrap_or(0));
         }
         packets.skip = packets.lead;
         let plain = matches!(kind, Kind::Flac | Kind::Aiff | Kind::Caf) && counted.is_some();
@@ -142,7 +152,9 @@ impl Packets {
             (Some(end), _, _) if trimmed => Length::Exact(end),
             (Some(end), _, _) => Length::About(end),
             (_, Some(counted), _) if plain => Length::Exact(counted),
-            (_, Some(counted), _) if kind != Kind::Mp4 => Length::About(counted),
+            (_, Some(counted), _) if kind != Kind::Mp4 => {
+                Length::About(counted.saturating_sub(packets.lead))
+            }
             (_, _, Some(units)) => {
                 Length::About(packets.frames(units.get()).saturating_sub(packets.lead))
             }
@@ -162,12 +174,14 @@ impl Packets {
     }
 
     /// Decodes up to the first samples: only they say what rate and channels come out. Returns the
-    /// channel mask.
-    fn first_samples(&mut self) -> Result<Option<u32>, AudioError> {
+    /// channel mask and the time of the first packet in units of the track's clock.
+    fn first_samples(&mut self) -> Result<(Option<u32>, i64), AudioError> {
         let nothing = || AudioError::damaged("the file ends before its sound begins");
+        let mut first_pts = 0;
         for _ in 0..FIRST_PACKETS {
             let Some(packet) = self.next_packet()? else { break };
             self.packets += 1;
+            first_pts = first_pts.min(packet.pts.get());
             match self.decoder.decode(&packet) {
                 Ok(samples) => {
                     let spec = samples.spec().clone();
@@ -178,7 +192,7 @@ impl Packets {
                     self.channels = spec.channels().count();
                     samples.copy_to_vecs_planar(&mut self.planes);
                     self.trim_to(&packet);
-                    return Ok(channel_mask(spec.channels()));
+                    return Ok((channel_mask(spec.channels()), first_pts));
                 }
                 Err(CoreError::DecodeError(_) | CoreError::IoError(_))
                     if self.packets <= FORGIVEN_PACKETS || self.damage == Damage::KeepTheRest => {}
@@ -188,6 +202,11 @@ impl Packets {
         // A file whose header says that there is nothing is no damaged one, but there is nothing to
         // do with it either.
         Err(nothing())
+    }
+
+    /// The frame that is given next; none behind the end.
+    pub(super) fn position(&self) -> Option<u64> {
+        (!self.ended).then_some(self.given)
     }
 
     pub(super) fn seek(&mut self, frame: u64) -> Result<(), AudioError> {
@@ -206,6 +225,7 @@ impl Packets {
             Err(error) => return Err(decoding(error)),
         }
         self.from_start = frame == 0;
+        self.never_sought = false;
         self.given = frame;
         self.skip = 0;
         self.sought = Some(frame + self.lead);
@@ -310,9 +330,13 @@ impl Packets {
         if self.planes.first().is_none_or(Vec::is_empty) {
             return;
         }
-        let trimmed = packet.trim_start.get();
-        let units = packet.pts.get().saturating_add(i64::try_from(trimmed).unwrap_or(0)).max(0);
-        self.skip = sought.saturating_sub(self.frames(units.unsigned_abs()));
+        let trimmed = i64::try_from(packet.trim_start.get()).unwrap_or(0);
+        let units = packet.pts.get().saturating_add(trimmed);
+        let frames = i64::try_from(self.frames(units.unsigned_abs())).unwrap_or(i64::MAX);
+        // Matroska's clock is at 0 behind the coder's delay, the others' before it.
+        let before = if self.kind == Kind::Matroska { self.lead } else { 0 };
+        let at = frames.saturating_mul(units.signum()).saturating_add_unsigned(before);
+        self.skip = sought.saturating_sub(u64::try_from(at).unwrap_or(0));
         self.sought = None;
     }
 
@@ -358,70 +382,9 @@ impl Packets {
         if self.given < self.least {
             return Err(AudioError::cut_off());
         }
-        if self.decoder.finalize().verify_ok == Some(false) {
+        if self.never_sought && self.decoder.finalize().verify_ok == Some(false) {
             return Err(AudioError::damaged("the sound does not match the file's own checksum"));
         }
         Ok(())
-    }
-}
-
-/// The number in a FLAC file's channel mask comment, such as `0x3F`.
-fn parse_mask(text: &str) -> Option<u32> {
-    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
-    u32::from_str_radix(digits, 16).ok().filter(|mask| *mask != 0)
-}
-
-/// The default sound track, or the first that can be decoded.
-fn choose_track(format: &dyn FormatReader) -> Result<&Track, AudioError> {
-    let decodes = |track: &&Track| {
-        let params = track.codec_params.as_ref().and_then(|params| params.audio());
-        params.is_some_and(|params| codecs().get_audio_decoder(params.codec).is_some())
-    };
-    let first = format.default_track(TrackType::Audio);
-    first
-        .filter(decodes)
-        .or_else(|| format.tracks().iter().find(decodes))
-        .or(first)
-        .or_else(|| format.first_track(TrackType::Audio))
-        .ok_or_else(no_sound)
-}
-
-fn no_sound() -> AudioError {
-    AudioError::unsupported("there is no sound in this file, or none that is read")
-}
-
-fn no_decoder(error: CoreError, codec: Option<&str>) -> AudioError {
-    let made = match codec {
-        Some("Opus") => AudioError::unsupported("Opus sound of more than two channels is not read"),
-        Some(codec) => AudioError::unsupported(format!("{codec} sound is not read")),
-        None => AudioError::unsupported("the coding of the sound is not read"),
-    };
-    made.because(error)
-}
-
-/// A file that could not be opened.
-fn opening(error: CoreError) -> AudioError {
-    match error {
-        CoreError::Unsupported(what) => {
-            AudioError::unsupported("this kind of sound file is not read")
-                .because(CoreError::Unsupported(what))
-        }
-        other => decoding(other),
-    }
-}
-
-/// A packet that could not be read or decoded.
-fn decoding(error: CoreError) -> AudioError {
-    match error {
-        CoreError::IoError(error) => AudioError::reading(error),
-        CoreError::Unsupported(what) => {
-            AudioError::unsupported("the file uses a part of its coding that is not read")
-                .because(CoreError::Unsupported(what))
-        }
-        CoreError::LimitError(what) => {
-            AudioError::damaged("the file asks for more memory than any sound needs")
-                .because(CoreError::LimitError(what))
-        }
-        other => AudioError::damaged("the sound in this file is damaged").because(other),
     }
 }

@@ -52,12 +52,10 @@ impl Coding {
     }
 }
 
-#[allow(clippy::cast_precision_loss)] // the lowest bits of 32 have no place in an f32
 fn from_i32(bytes: [u8; 4]) -> f32 {
     i32::from_le_bytes(bytes) as f32 / 2_147_483_648.0
 }
 
-#[allow(clippy::cast_possible_truncation)] // rounding to f32 is what is wanted
 fn from_f64(bytes: &[u8]) -> f32 {
     bytes.try_into().map_or(0.0, |bytes| f64::from_le_bytes(bytes) as f32)
 }
@@ -83,7 +81,6 @@ fn mu_law(byte: u8) -> f32 {
 }
 
 #[cfg(test)]
-#[allow(clippy::float_cmp)]
 mod tests {
     use super::*;
 

@@ -39,16 +39,22 @@ const LOOK_BYTES: usize = 4096;
 
 /// The kind of `file`, or nothing that is known. Leaves the file at any place.
 pub(super) fn sniff(file: &mut File) -> io::Result<Option<Kind>> {
+    let at = behind_id3(file)?;
+    let head = read_at(file, at, LOOK_BYTES)?;
+    Ok(kind_of(&head, at > 0))
+}
+
+/// Where the file begins behind its ID3v2 tags, which may stand before MP3, AAC and even FLAC, and
+/// be more than one.
+pub(super) fn behind_id3(file: &mut File) -> io::Result<u64> {
     let mut at = 0;
-    // An ID3v2 tag may stand before MP3, AAC and even FLAC; a file may carry two.
     for _ in 0..4 {
-        let head = read_at(file, at, LOOK_BYTES)?;
-        match id3_len(&head) {
+        match id3_len(&read_at(file, at, 10)?) {
             Some(len) => at += len,
-            None => return Ok(kind_of(&head, at > 0)),
+            None => break,
         }
     }
-    Ok(None)
+    Ok(at)
 }
 
 /// The bytes from `at` on, as many as there are up to `len`.

@@ -13,7 +13,7 @@ use crate::tags::{MAX_CHUNK_BYTES, MAX_TAG_BYTES, Tags};
 /// What a WAV file turned out to hold.
 pub(super) enum Opened {
     /// Plain samples.
-    Pcm(SoundInfo, WavReader),
+    Pcm(Box<(SoundInfo, WavReader)>),
     /// A coding for another reader.
     Coded(File),
 }
@@ -93,7 +93,7 @@ impl WavReader {
             position: 0,
             buffer: Vec::new(),
         };
-        Ok(Opened::Pcm(info, reader))
+        Ok(Opened::Pcm(Box::new((info, reader))))
     }
 
     pub(super) fn seek(&mut self, frame: u64) -> Result<(), AudioError> {
@@ -135,7 +135,7 @@ fn coding_of(format: &Format) -> Result<(Coding, SampleFormat), AudioError> {
     }
     let sample_bytes = format.frame_bytes / format.channels;
     let known = match (format.tag, sample_bytes) {
-        _ if format.frame_bytes % format.channels != 0 => None,
+        _ if !format.frame_bytes.is_multiple_of(format.channels) => None,
         (1, 1) => Some((Coding::U8, SampleFormat::Int16)),
         (1, 2) => Some((Coding::I16, SampleFormat::Int16)),
         (1, 3) => Some((Coding::I24, SampleFormat::Int24)),
@@ -170,7 +170,7 @@ struct Chunks {
 impl Chunks {
     fn walk(file: &mut File, file_len: u64) -> Result<Self, AudioError> {
         let head = read_at(file, 0, 12).map_err(AudioError::reading)?;
-        let riff_len = u32_at(&head, 4).map_or(0, u64::from);
+        let riff_len = u32_at(&head, 4).unwrap_or(0);
         let is_64 = !head.starts_with(b"RIFF");
         let mut found =
             Self { format: None, data_start: None, data_len: None, tags: Tags::default() };
@@ -199,9 +199,12 @@ impl Chunks {
                     chunk_len = whole_64.unwrap_or(chunk_len);
                     // Nothing may be a true length: a recording without a sample, told by a header
                     // that fits the file.
-                    let truly_empty = len == 0 && riff_len > 0 && riff_len + 8 >= file_len;
+                    let riff_fits =
+                        !PLACEHOLDERS.contains(&riff_len) && u64::from(riff_len) + 8 >= file_len;
+                    let truly_empty = len == 0 && riff_fits;
                     let unknown = PLACEHOLDERS.contains(&len) && whole_64.is_none() && !truly_empty;
-                    let to_the_end = unknown && (len == 0 || start + chunk_len > file_len);
+                    let to_the_end =
+                        unknown && (len == 0 || start.saturating_add(chunk_len) > file_len);
                     found.data_start = Some(start);
                     found.data_len = Some(if to_the_end {
                         DataLen::ToTheEnd
@@ -213,7 +216,7 @@ impl Chunks {
                     }
                 }
                 b"LIST" | b"bext" | b"iXML" | b"cart" | b"id3 " | b"ID3 " | b"cue "
-                    if len <= MAX_CHUNK_BYTES && start + chunk_len <= file_len =>
+                    if len <= MAX_CHUNK_BYTES && start.saturating_add(chunk_len) <= file_len =>
                 {
                     let body = read_at(file, start, usize::try_from(len).unwrap_or(0))
                         .map_err(AudioError::reading)?;

@@ -6,12 +6,12 @@
 use std::fs::File;
 use std::io;
 
-use super::sniff::{Kind, read_at};
+use super::sniff::{Kind, behind_id3, read_at};
 use super::{aiff_caf, mp4};
 use crate::error::AudioError;
 
 /// An error when `file` is shorter than it says. Codings that know their length only sample by
-/// sample (FLAC, MP3) are checked while they are read.
+/// sample (FLAC, many MP3 files) are checked while they are read.
 pub(super) fn check(file: &mut File, kind: Kind, file_len: u64) -> Result<(), AudioError> {
     let whole = match kind {
         Kind::Ogg => ogg(file, file_len),
@@ -19,7 +19,8 @@ pub(super) fn check(file: &mut File, kind: Kind, file_len: u64) -> Result<(), Au
         Kind::Mp4 => return mp4::check(file, file_len),
         Kind::Aiff => aiff_caf::aiff(file, file_len),
         Kind::Caf => aiff_caf::caf(file, file_len),
-        Kind::Wav | Kind::Flac | Kind::Mp3 | Kind::Adts => Ok(true),
+        Kind::Mp3 => mp3(file, file_len),
+        Kind::Wav | Kind::Flac | Kind::Adts => Ok(true),
     };
     if whole.map_err(AudioError::reading)? { Ok(()) } else { Err(AudioError::cut_off()) }
 }
@@ -46,6 +47,25 @@ fn ogg(file: &mut File, file_len: u64) -> io::Result<bool> {
         }
         at -= 1;
     }
+}
+
+/// The coder's note in the first frame may tell how many bytes there are from there on.
+fn mp3(file: &mut File, file_len: u64) -> io::Result<bool> {
+    /// A tag of the old kind that was counted and later taken away is no damage.
+    const OLD_TAG: u64 = 128;
+    let start = behind_id3(file)?;
+    let head = read_at(file, start, 512)?;
+    let note = head.windows(4).position(|part| part == b"Xing" || part == b"Info");
+    let Some(note) = note.and_then(|at| head.get(at + 4..at + 16)) else { return Ok(true) };
+    let number =
+        |at: usize| u32::from_be_bytes([note[at], note[at + 1], note[at + 2], note[at + 3]]);
+    let flags = number(0);
+    if flags & 2 == 0 {
+        return Ok(true);
+    }
+    // The number of frames stands before the number of bytes, if it is there.
+    let bytes = u64::from(number(if flags & 1 == 0 { 4 } else { 8 }));
+    Ok(start + bytes <= file_len + OLD_TAG)
 }
 
 /// The segment's length, where it is told, must fit the file.
@@ -87,7 +107,8 @@ mod tests {
 
     #[test]
     fn ebml_lengths() {
-        let cases: [(&[u8], Option<(Option<u64>, usize)>); 5] = [
+        type Case<'a> = (&'a [u8], Option<(Option<u64>, usize)>);
+        let cases: [Case<'_>; 5] = [
             (&[0x82], Some((Some(2), 1))),
             (&[0x40, 0x05], Some((Some(5), 2))),
             (&[0xff], Some((None, 1))),

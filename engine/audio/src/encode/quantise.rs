@@ -18,7 +18,6 @@ impl Quantiser {
     }
 
     /// The whole number for a sample with full scale at ±1.
-    #[allow(clippy::cast_possible_truncation)] // clamped to the range
     pub(super) fn round(&mut self, sample: f32) -> i32 {
         let scaled = f64::from(sample) * self.scale;
         if scaled.is_nan() {
@@ -30,7 +29,6 @@ impl Quantiser {
     }
 
     /// 0..1, by `SplitMix64`.
-    #[allow(clippy::cast_precision_loss)] // 53 bits fit
     fn uniform(&mut self) -> f64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;

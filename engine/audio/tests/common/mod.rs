@@ -1,6 +1,6 @@
 //! Sounds and files for the tests.
 #![allow(dead_code)] // not every test uses all of it
-#![allow(clippy::cast_precision_loss)]
+#![allow(clippy::panic, clippy::unwrap_used)] // helpers of tests fail as tests do
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +10,11 @@ use limpid_audio::{
 };
 
 /// A small file from `tests/data`.
-pub fn data(name: &str) -> PathBuf {
+pub(crate) fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
-pub fn info(rate: u32, channels: usize, format: SampleFormat) -> SoundInfo {
+pub(crate) fn info(rate: u32, channels: usize, format: SampleFormat) -> SoundInfo {
     SoundInfo {
         rate,
         channels,
@@ -28,7 +28,7 @@ pub fn info(rate: u32, channels: usize, format: SampleFormat) -> SoundInfo {
 }
 
 /// Noise on the steps of `format`, full scale included, different in each channel.
-pub fn noise(channels: usize, frames: usize, format: SampleFormat) -> Vec<Vec<f32>> {
+pub(crate) fn noise(channels: usize, frames: usize, format: SampleFormat) -> Vec<Vec<f32>> {
     let mut state = 12_345u32;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -42,7 +42,7 @@ pub fn noise(channels: usize, frames: usize, format: SampleFormat) -> Vec<Vec<f3
     (0..channels).map(|_| (0..frames).map(|_| sample(next())).collect()).collect()
 }
 
-pub fn write(path: &Path, info: &SoundInfo, container: Container, sound: &[Vec<f32>]) {
+pub(crate) fn write(path: &Path, info: &SoundInfo, container: Container, sound: &[Vec<f32>]) {
     let settings = EncodeSettings { container, format: info.format, dither_seed: 5 };
     let mut writer = SoundWriter::create(path, None, info, &settings).unwrap();
     let frames = sound[0].len();
@@ -60,16 +60,16 @@ pub fn write(path: &Path, info: &SoundInfo, container: Container, sound: &[Vec<f
 }
 
 /// All that is in a file, read in blocks of at most `at_once` frames.
-pub fn read_in(path: &Path, at_once: usize) -> Vec<Vec<f32>> {
+pub(crate) fn read_in(path: &Path, at_once: usize) -> Vec<Vec<f32>> {
     let mut file = SoundFile::open(path).unwrap();
     read_rest(&mut file, at_once)
 }
 
-pub fn read(path: &Path) -> Vec<Vec<f32>> {
+pub(crate) fn read(path: &Path) -> Vec<Vec<f32>> {
     read_in(path, 1000)
 }
 
-pub fn read_rest(file: &mut SoundFile, at_once: usize) -> Vec<Vec<f32>> {
+pub(crate) fn read_rest(file: &mut SoundFile, at_once: usize) -> Vec<Vec<f32>> {
     let mut all = vec![Vec::new(); file.channels()];
     let mut block = all.clone();
     loop {
@@ -86,7 +86,7 @@ pub fn read_rest(file: &mut SoundFile, at_once: usize) -> Vec<Vec<f32>> {
 }
 
 /// The message of opening and reading a file to its end, which must fail.
-pub fn failure(path: &Path) -> limpid_audio::AudioError {
+pub(crate) fn failure(path: &Path) -> limpid_audio::AudioError {
     let mut file = match SoundFile::open(path) {
         Ok(file) => file,
         Err(error) => return error,
