@@ -18,9 +18,10 @@ const RATES: [u32; 10] =
 /// More channels than a voice needs are not asked for unless the device has no fewer.
 const MOST_CHANNELS: u16 = 8;
 
-/// A device gives its sound this many times a second, where it can be told to: often enough for a
-/// meter and an ear, seldom enough that a busy processor is no trouble.
-const PERIODS_A_SECOND: u32 = 50;
+/// A device gives and takes its sound this many times a second, where it can be told to, and has
+/// room for twice as much: seldom enough that a busy processor costs a microphone no sound, often
+/// enough for a meter, and for an ear that listens along.
+const PERIODS_A_SECOND: [u32; 2] = [25, 50];
 
 /// Which way sound flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -311,7 +312,9 @@ fn opens(
     direction: Direction,
     format: StreamFormat,
 ) -> Result<StreamConfig, cpal::Error> {
-    let period = BufferSize::Fixed((format.rate / PERIODS_A_SECOND).max(1));
+    let [heard, played] = PERIODS_A_SECOND;
+    let periods = if direction == Direction::Input { heard } else { played };
+    let period = BufferSize::Fixed((format.rate / periods).max(1));
     let mut config =
         StreamConfig { channels: format.channels, sample_rate: format.rate, buffer_size: period };
     let kind = cpal_kind(format.kind);

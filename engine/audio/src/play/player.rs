@@ -300,9 +300,9 @@ impl Worker {
             lane.seek(at.round() as u64)?;
         }
         self.dials.ends_at.store(u64::MAX, Ordering::Release);
+        self.dials.skip_to.store(self.written, Ordering::Release);
         *self.origin.lock().unwrap_or_else(PoisonError::into_inner) =
             Origin { frame, written: self.written };
-        self.dials.skip_to.store(self.written, Ordering::Release);
         Ok(())
     }
 
