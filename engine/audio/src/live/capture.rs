@@ -215,7 +215,15 @@ impl Capture {
 
     /// Closes the device. What has arrived can still be read.
     pub fn close(&mut self) {
-        self.stream = None;
+        if let Some(stream) = self.stream.take() {
+            devices::close(stream);
+        }
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

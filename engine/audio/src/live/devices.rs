@@ -1,5 +1,6 @@
 //! Microphones and loudspeakers, and what they really open with.
 
+use std::thread;
 use std::time::Duration;
 
 use cpal::traits::{DeviceTrait, HostTrait};
@@ -10,6 +11,9 @@ use crate::error::{AudioError, ErrorKind};
 
 /// How long a system may take to set a stream up, where it asks.
 pub(crate) const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a stream may take to stop.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Rates that are tried, in Hz.
 const RATES: [u32; 10] =
@@ -67,6 +71,7 @@ pub struct Wanted {
 ///
 /// The system's sound service cannot be reached.
 pub fn devices(direction: Direction) -> Result<Vec<DeviceInfo>, AudioError> {
+    hush();
     let host = cpal::default_host();
     let default = default_device(&host, direction);
     let default_id = default.as_ref().and_then(id_of);
@@ -96,6 +101,7 @@ pub fn devices(direction: Direction) -> Result<Vec<DeviceInfo>, AudioError> {
 
 /// The device with this id or name, or the default one.
 pub(crate) fn find(direction: Direction, wanted: Option<&str>) -> Result<Device, AudioError> {
+    hush();
     let what = noun(direction);
     let host = cpal::default_host();
     let Some(wanted) = wanted else {
@@ -126,20 +132,39 @@ pub(crate) fn what_opens(
 ) -> Result<(StreamFormat, StreamConfig), AudioError> {
     let ranges = ranges(device, direction).map_err(|error| cannot_open(direction, &error))?;
     let own = own_format(device, direction, &ranges);
-    let mut last = None;
-    for format in candidates(&ranges, own, wanted) {
-        match opens(device, direction, format) {
-            Ok(config) => return Ok((format, config)),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(match last {
+    let tried = first_that_opens(device, direction, &candidates(&ranges, own, wanted));
+    tried.map_err(|error| match error {
         Some(error) => cannot_open(direction, &error),
         None => AudioError::new(
             ErrorKind::Device,
             format!("the {} opens in no way that Limpid knows", noun(direction)),
         ),
     })
+}
+
+/// Tries one format after the other. A device that refuses for another reason than the format is
+/// not asked again and again.
+fn first_that_opens(
+    device: &Device,
+    direction: Direction,
+    formats: &[StreamFormat],
+) -> Result<(StreamFormat, StreamConfig), Option<cpal::Error>> {
+    let mut last = None;
+    let mut refusals = 0;
+    for &format in formats {
+        match opens(device, direction, format) {
+            Ok(config) => return Ok((format, config)),
+            Err(error) => {
+                let is_format = error.kind() == cpal::ErrorKind::UnsupportedConfig;
+                refusals += u32::from(!is_format);
+                last = Some(error);
+            }
+        }
+        if refusals == 2 {
+            break;
+        }
+    }
+    Err(last)
 }
 
 /// Why a device did not open, in one sentence.
@@ -156,6 +181,19 @@ pub(crate) fn cannot_open(direction: Direction, error: &cpal::Error) -> AudioErr
         _ => format!("the {what} cannot be opened ({error})"),
     };
     AudioError::new(ErrorKind::Device, why).because(error.clone())
+}
+
+/// Stops a stream. The sound system's own code may hang in there when its server died under it, so
+/// it is given a moment, and is left behind on a thread of its own if that is not enough.
+pub(crate) fn close(stream: cpal::Stream) {
+    let (closed, wait) = crossbeam_channel::bounded(1);
+    let work = move || {
+        drop(stream);
+        let _ = closed.send(());
+    };
+    if thread::Builder::new().name("limpid-close".to_owned()).spawn(work).is_ok() {
+        let _ = wait.recv_timeout(CLOSE_TIMEOUT);
+    }
 }
 
 /// What the sound library calls a kind of sample.
@@ -177,6 +215,13 @@ pub(crate) fn noun(direction: Direction) -> &'static str {
         Direction::Input => "microphone",
         Direction::Output => "loudspeaker",
     }
+}
+
+/// ALSA writes what fails to the terminal, and looking for what opens is failing a lot. On this
+/// thread it is kept from now on; the errors themselves come back as values.
+fn hush() {
+    #[cfg(target_os = "linux")]
+    let _ = alsa::Output::local_error_handler();
 }
 
 fn default_device(host: &cpal::Host, direction: Direction) -> Option<Device> {
@@ -202,7 +247,7 @@ fn is_for_people(id: &str) -> bool {
     let Some(pcm) = id.strip_prefix("alsa:") else { return true };
     let (plugin, card) = pcm.split_once(':').unwrap_or((pcm, ""));
     match plugin {
-        "default" | "pipewire" | "pulse" | "jack" => card.is_empty(),
+        "default" | "pipewire" | "pulse" => card.is_empty(),
         "hw" | "sysdefault" => card
             .strip_prefix("CARD=")
             .is_some_and(|name| !name.starts_with(|c: char| c.is_ascii_digit())),
@@ -211,7 +256,10 @@ fn is_for_people(id: &str) -> bool {
     }
 }
 
-const ALSA_PARTS: [&str; 12] = [
+/// A JACK server has a PipeWire or PulseAudio beside it; asking for one that does not run starts it
+/// and tells the terminal all about it.
+const ALSA_PARTS: [&str; 13] = [
+    "jack",
     "null",
     "samplerate",
     "speexrate",
@@ -337,9 +385,8 @@ fn describe(device: &Device, direction: Direction) -> Option<DeviceInfo> {
     let id = id_of(device)?;
     let ranges = ranges(device, direction).ok()?;
     let own = own_format(device, direction, &ranges);
-    let preferred = candidates(&ranges, own, Wanted::default())
-        .into_iter()
-        .find(|&format| opens(device, direction, format).is_ok())?;
+    let all = candidates(&ranges, own, Wanted::default());
+    let (preferred, _) = first_that_opens(device, direction, &all).ok()?;
     let mut formats = vec![preferred];
     let tries = RATES
         .into_iter()

@@ -17,7 +17,15 @@ pub(crate) struct Planned {
 /// A device that plays until this is dropped.
 pub(crate) struct Output {
     flag: FaultFlag,
-    _stream: Stream,
+    stream: Option<Stream>,
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            devices::close(stream);
+        }
+    }
 }
 
 impl Output {
@@ -64,7 +72,7 @@ impl Planned {
             )
             .and_then(|stream| stream.play().map(|()| stream))
             .map_err(|error| cannot_open(Direction::Output, &error))?;
-        Ok(Output { flag, _stream: stream })
+        Ok(Output { flag, stream: Some(stream) })
     }
 }
 
