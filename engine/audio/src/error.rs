@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// What kind of fault it is, coarse enough to act on.
@@ -58,13 +57,6 @@ impl AudioError {
         self
     }
 
-    /// The same with more to say, which goes on where the sentence ended.
-    #[must_use]
-    pub fn and(mut self, more: &str) -> Self {
-        self.sentence.push_str(more);
-        self
-    }
-
     /// What kind of fault it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -85,30 +77,6 @@ impl AudioError {
 
     pub(crate) fn internal(sentence: impl Into<String>) -> Self {
         Self::new(ErrorKind::Internal, sentence)
-    }
-
-    /// A failed write of the result; what was written before stays.
-    pub(crate) fn writing(error: io::Error) -> Self {
-        let why = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "the disk is full".to_owned()
-            }
-            io::ErrorKind::PermissionDenied => {
-                "the result cannot be written, the folder does not allow it".to_owned()
-            }
-            io::ErrorKind::ReadOnlyFilesystem => {
-                "the result cannot be written, the disk is read-only".to_owned()
-            }
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                "the result cannot be written, the folder is not there".to_owned()
-            }
-            io::ErrorKind::AlreadyExists => "there is already a file of this name".to_owned(),
-            io::ErrorKind::FileTooLarge => {
-                "the result is larger than the disk's file system allows".to_owned()
-            }
-            _ => format!("the result cannot be written ({error})"),
-        };
-        Self::new(ErrorKind::Unwritable, why).because(error)
     }
 }
 
@@ -139,12 +107,5 @@ mod tests {
         assert_eq!(error.to_string(), "the file ends before the sound does: a b.wav");
         assert_eq!(error.sentence(), "the file ends before the sound does");
         assert_eq!(error.kind(), ErrorKind::Damaged);
-    }
-
-    #[test]
-    fn a_full_disk_is_named() {
-        let error = AudioError::writing(io::Error::from(io::ErrorKind::StorageFull));
-        assert_eq!(error.kind(), ErrorKind::Unwritable);
-        assert!(error.to_string().contains("disk is full"), "{error}");
     }
 }

@@ -112,8 +112,8 @@ impl PlaySource for Broken {
     fn seek(&mut self, frame: u64) -> Result<(), AudioError> {
         self.0.seek(frame)
     }
-    fn read(&mut self, planes: &mut [Vec<f32>]) -> Result<usize, AudioError> {
-        match self.0.read(planes)? {
+    fn read(&mut self, planes: &mut [Vec<f32>], max_frames: usize) -> Result<usize, AudioError> {
+        match self.0.read(planes, max_frames)? {
             0 => Err(AudioError::internal("the file is gone")),
             frames => Ok(frames),
         }
