@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use cpal::traits::{DeviceTrait, StreamTrait};
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::devices::{self, Direction, Wanted};
+use super::devices::{self, Direction};
 use super::format::StreamFormat;
+use super::open::{self, Wanted};
 use crate::error::{AudioError, ErrorKind};
 
 /// What the ring holds: longer than a disk or a busy processor keeps the recorder waiting.
@@ -147,20 +148,20 @@ impl Capture {
     /// There is no such device, or it opens in no way that Limpid knows.
     pub fn open(device: Option<&str>, wanted: Wanted) -> Result<Self, AudioError> {
         let device = devices::find(Direction::Input, device)?;
-        let (format, config) = devices::what_opens(&device, Direction::Input, wanted)?;
+        let (format, config) = open::what_opens(&device, Direction::Input, wanted)?;
         let (mut feed, mut capture) = Self::fed(format, RING_SECONDS);
         capture.name = device.to_string();
         let flag = feed.flag();
         let stream = device
             .build_input_stream_raw(
                 config,
-                devices::cpal_kind(format.kind),
+                open::cpal_kind(format.kind),
                 move |data, _| feed.push(data.bytes()),
                 move |error| flag.report(&error),
-                Some(devices::OPEN_TIMEOUT),
+                Some(open::OPEN_TIMEOUT),
             )
             .and_then(|stream| stream.play().map(|()| stream))
-            .map_err(|error| devices::cannot_open(Direction::Input, &error))?;
+            .map_err(|error| open::cannot_open(Direction::Input, &error))?;
         capture.stream = Some(stream);
         Ok(capture)
     }
@@ -216,7 +217,7 @@ impl Capture {
     /// Closes the device. What has arrived can still be read.
     pub fn close(&mut self) {
         if let Some(stream) = self.stream.take() {
-            devices::close(stream);
+            open::close(stream);
         }
     }
 }

@@ -4,7 +4,8 @@ use cpal::traits::{DeviceTrait, StreamTrait};
 use cpal::{Data, Device, Stream, StreamConfig};
 
 use crate::error::AudioError;
-use crate::live::devices::{self, Direction, Wanted, cannot_open, cpal_kind};
+use crate::live::devices::{self, Direction};
+use crate::live::open::{self, Wanted, cannot_open, cpal_kind};
 use crate::live::{FaultFlag, SampleKind, StreamFormat};
 
 /// A device that has been found to open, not yet playing.
@@ -23,7 +24,7 @@ pub(crate) struct Output {
 impl Drop for Output {
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take() {
-            devices::close(stream);
+            open::close(stream);
         }
     }
 }
@@ -33,7 +34,7 @@ impl Output {
     pub(crate) fn plan(device: Option<&str>, rate: Option<u32>) -> Result<Planned, AudioError> {
         let device = devices::find(Direction::Output, device)?;
         let wanted = Wanted { rate, ..Wanted::default() };
-        let (format, config) = devices::what_opens(&device, Direction::Output, wanted)?;
+        let (format, config) = open::what_opens(&device, Direction::Output, wanted)?;
         Ok(Planned { device, format, config })
     }
 
@@ -68,7 +69,7 @@ impl Planned {
                     None => fill_wire(format.kind, data.bytes_mut(), &mut floats, &mut fill),
                 },
                 move |error| on_error.report(&error),
-                Some(devices::OPEN_TIMEOUT),
+                Some(open::OPEN_TIMEOUT),
             )
             .and_then(|stream| stream.play().map(|()| stream))
             .map_err(|error| cannot_open(Direction::Output, &error))?;
