@@ -58,15 +58,18 @@ impl Planned {
     ) -> Result<Output, AudioError> {
         let Self { device, format, config } = self;
         let flag = FaultFlag::default();
-        let on_error = flag.clone();
+        let (on_error, on_sound) = (flag.clone(), flag.clone());
         let mut floats = vec![0.0; 256 * usize::from(format.channels.max(1))];
         let stream = device
             .build_output_stream_raw(
                 config,
                 cpal_kind(format.kind),
-                move |data: &mut Data, _| match data.as_slice_mut::<f32>() {
-                    Some(frames) => fill(frames),
-                    None => fill_wire(format.kind, data.bytes_mut(), &mut floats, &mut fill),
+                move |data: &mut Data, _| {
+                    on_sound.note_sound();
+                    match data.as_slice_mut::<f32>() {
+                        Some(frames) => fill(frames),
+                        None => fill_wire(format.kind, data.bytes_mut(), &mut floats, &mut fill),
+                    }
                 },
                 move |error| on_error.report(&error),
                 Some(open::OPEN_TIMEOUT),
