@@ -12,7 +12,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::devices::{self, Direction};
 use super::format::StreamFormat;
-use super::open::{self, Wanted};
+use super::open::{self, Pace, Wanted};
 use crate::error::{AudioError, ErrorKind};
 
 /// What the ring holds: longer than a disk or a busy processor keeps the recorder waiting.
@@ -192,7 +192,8 @@ impl Capture {
     /// There is no such device, or it opens in no way that Limpid knows.
     pub fn open(device: Option<&str>, wanted: Wanted) -> Result<Self, AudioError> {
         let device = devices::find(Direction::Input, device)?;
-        let (format, config) = open::what_opens(&device, Direction::Input, wanted)?;
+        let (format, config) =
+            open::what_opens(&device, Direction::Input, wanted, Pace::Recording)?;
         let (mut feed, mut capture) = Self::fed(format, RING_SECONDS);
         capture.name = device.to_string();
         let flag = feed.flag();

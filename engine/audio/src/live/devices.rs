@@ -5,7 +5,7 @@ use cpal::traits::{DeviceTrait, HostTrait};
 
 use super::format::{SampleKind, StreamFormat};
 use super::open::{
-    RATES, Wanted, candidates, cpal_kind, first_that_opens, holds, opens, own_format, ranges,
+    Pace, RATES, Wanted, candidates, cpal_kind, first_that_opens, holds, opens, own_format, ranges,
 };
 use crate::error::{AudioError, ErrorKind};
 
@@ -167,7 +167,7 @@ fn describe(device: &Device, direction: Direction) -> Option<DeviceInfo> {
     let ranges = ranges(device, direction).ok()?;
     let own = own_format(device, direction, &ranges);
     let all = candidates(&ranges, own, Wanted::default());
-    let (preferred, _) = first_that_opens(device, direction, &all).ok()?;
+    let (preferred, _) = first_that_opens(device, direction, &all, Pace::Recording).ok()?;
     let mut formats = vec![preferred];
     let tries = RATES
         .into_iter()
@@ -178,7 +178,10 @@ fn describe(device: &Device, direction: Direction) -> Option<DeviceInfo> {
         let said = ranges
             .iter()
             .any(|range| holds(range, format.rate, format.channels, cpal_kind(format.kind)));
-        if said && !formats.contains(&format) && opens(device, direction, format).is_ok() {
+        if said
+            && !formats.contains(&format)
+            && opens(device, direction, format, Pace::Recording).is_ok()
+        {
             formats.push(format);
         }
     }

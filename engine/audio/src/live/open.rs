@@ -20,10 +20,28 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) const RATES: [u32; 10] =
     [8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000];
 
-/// A device gives and takes its sound this many times a second, where it can be told to, and has
-/// room for twice as much: seldom enough that a busy processor costs a microphone no sound, often
-/// enough for a meter, and for an ear that listens along.
-const PERIODS_A_SECOND: [u32; 2] = [25, 50];
+/// How many times a second a device gives or takes sound, where it can be told to. It has room for
+/// twice as much: the fewer times, the longer may a busy processor take, and the later it is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// For what must not be lost, often enough for a meter: 25.
+    Recording,
+    /// For what must not be interrupted: 20.
+    Playing,
+    /// For who hears themselves speak: 50.
+    Listening,
+}
+
+impl Pace {
+    fn frames(self, rate: u32) -> u32 {
+        let times = match self {
+            Self::Recording => 25,
+            Self::Playing => 20,
+            Self::Listening => 50,
+        };
+        (rate / times).max(1)
+    }
+}
 
 /// What is asked of a device; `None` leaves it to the device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,10 +59,11 @@ pub(crate) fn what_opens(
     device: &Device,
     direction: Direction,
     wanted: Wanted,
+    pace: Pace,
 ) -> Result<(StreamFormat, StreamConfig), AudioError> {
     let ranges = ranges(device, direction).map_err(|error| cannot_open(direction, &error))?;
     let own = own_format(device, direction, &ranges);
-    let tried = first_that_opens(device, direction, &candidates(&ranges, own, wanted));
+    let tried = first_that_opens(device, direction, &candidates(&ranges, own, wanted), pace);
     tried.map_err(|error| match error {
         Some(error) => cannot_open(direction, &error),
         None => AudioError::new(
@@ -60,11 +79,12 @@ pub(super) fn first_that_opens(
     device: &Device,
     direction: Direction,
     formats: &[StreamFormat],
+    pace: Pace,
 ) -> Result<(StreamFormat, StreamConfig), Option<cpal::Error>> {
     let mut last = None;
     let mut refusals = 0;
     for &format in formats {
-        match opens(device, direction, format) {
+        match opens(device, direction, format, pace) {
             Ok(config) => return Ok((format, config)),
             Err(error) => {
                 let is_format = error.kind() == cpal::ErrorKind::UnsupportedConfig;
@@ -207,10 +227,9 @@ pub(super) fn opens(
     device: &Device,
     direction: Direction,
     format: StreamFormat,
+    pace: Pace,
 ) -> Result<StreamConfig, cpal::Error> {
-    let [heard, played] = PERIODS_A_SECOND;
-    let periods = if direction == Direction::Input { heard } else { played };
-    let period = BufferSize::Fixed((format.rate / periods).max(1));
+    let period = BufferSize::Fixed(pace.frames(format.rate));
     let mut config =
         StreamConfig { channels: format.channels, sample_rate: format.rate, buffer_size: period };
     let kind = cpal_kind(format.kind);

@@ -5,7 +5,7 @@ use cpal::{Data, Device, Stream, StreamConfig};
 
 use crate::error::AudioError;
 use crate::live::devices::{self, Direction};
-use crate::live::open::{self, Wanted, cannot_open, cpal_kind};
+use crate::live::open::{self, Pace, Wanted, cannot_open, cpal_kind};
 use crate::live::{FaultFlag, SampleKind, StreamFormat};
 
 /// A device that has been found to open, not yet playing.
@@ -31,10 +31,14 @@ impl Drop for Output {
 
 impl Output {
     /// Finds a loudspeaker by its id or name, or the default one, and how it opens.
-    pub(crate) fn plan(device: Option<&str>, rate: Option<u32>) -> Result<Planned, AudioError> {
+    pub(crate) fn plan(
+        device: Option<&str>,
+        rate: Option<u32>,
+        pace: Pace,
+    ) -> Result<Planned, AudioError> {
         let device = devices::find(Direction::Output, device)?;
         let wanted = Wanted { rate, ..Wanted::default() };
-        let (format, config) = open::what_opens(&device, Direction::Output, wanted)?;
+        let (format, config) = open::what_opens(&device, Direction::Output, wanted, pace)?;
         Ok(Planned { device, format, config })
     }
 
