@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use limpid_kernels::Cancelled;
@@ -55,13 +54,6 @@ impl AudioError {
     #[must_use]
     pub fn at(mut self, path: &Path) -> Self {
         self.path.get_or_insert_with(|| path.to_owned());
-        self
-    }
-
-    /// The same with more to say, which goes on where the sentence ended.
-    #[must_use]
-    pub fn and(mut self, more: &str) -> Self {
-        self.sentence.push_str(more);
         self
     }
 
@@ -178,12 +170,5 @@ mod tests {
         assert_eq!(error.to_string(), "the file ends before the sound does: a b.wav");
         assert_eq!(error.sentence(), "the file ends before the sound does");
         assert_eq!(error.kind(), ErrorKind::Damaged);
-    }
-
-    #[test]
-    fn a_full_disk_is_named() {
-        let error = AudioError::writing(io::Error::from(io::ErrorKind::StorageFull));
-        assert_eq!(error.kind(), ErrorKind::Unwritable);
-        assert!(error.to_string().contains("disk is full"), "{error}");
     }
 }

@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use cpal::traits::{DeviceTrait, StreamTrait};
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::devices::{self, Direction, Wanted};
+use super::devices::{self, Direction};
 use super::format::StreamFormat;
+use super::open::{self, Pace, Wanted};
 use crate::error::{AudioError, ErrorKind};
 
 /// What the ring holds: longer than a disk or a busy processor keeps the recorder waiting.
@@ -62,17 +64,37 @@ impl Fault {
     }
 }
 
-#[derive(Debug, Default)]
+/// An error that the system does not explain passes by itself in most cases: a busy PulseAudio
+/// gives one at the start of a stream. Without any sound for this long, it has not.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
 struct Health {
+    opened_at: Instant,
     dropped_frames: AtomicU64,
     overruns: AtomicU32,
     /// 0 for none, else the place in `Fault::ALL` and one.
     fault: AtomicU8,
+    /// Milliseconds from `opened_at` to the first unexplained error since sound last flowed, and
+    /// one; 0 for none.
+    puzzled_at: AtomicU64,
 }
 
 /// How a device's thread says that something went wrong. Safe to use there: it stores a number.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct FaultFlag(Arc<Health>);
+
+impl Default for FaultFlag {
+    fn default() -> Self {
+        Self(Arc::new(Health {
+            opened_at: Instant::now(),
+            dropped_frames: AtomicU64::new(0),
+            overruns: AtomicU32::new(0),
+            fault: AtomicU8::new(0),
+            puzzled_at: AtomicU64::new(0),
+        }))
+    }
+}
 
 impl FaultFlag {
     /// Ends the stream. The first fault stays.
@@ -86,12 +108,34 @@ impl FaultFlag {
         self.0.overruns.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Sound flows: what was wrong before has passed.
+    pub(crate) fn note_sound(&self) {
+        self.0.puzzled_at.store(0, Ordering::Relaxed);
+    }
+
     /// Takes in an error that a device reported.
     pub(crate) fn report(&self, error: &cpal::Error) {
+        self.report_at(error, self.0.opened_at.elapsed());
+    }
+
+    fn report_at(&self, error: &cpal::Error, now: Duration) {
         if error.kind() == cpal::ErrorKind::Xrun {
             self.count_overrun();
-        } else if let Some(fault) = Fault::of(error) {
-            self.raise(fault);
+        }
+        match Fault::of(error) {
+            Some(Fault::Unknown) => {
+                let now = now.as_millis() as u64 + 1;
+                let first = match self.0.puzzled_at.load(Ordering::Relaxed) {
+                    0 => now,
+                    first => first,
+                };
+                self.0.puzzled_at.store(first, Ordering::Relaxed);
+                if now.saturating_sub(first) > PATIENCE.as_millis() as u64 {
+                    self.raise(Fault::Unknown);
+                }
+            }
+            Some(fault) => self.raise(fault),
+            None => {}
         }
     }
 
@@ -117,6 +161,7 @@ impl Feed {
         let room = self.ring.slots() / self.frame_bytes;
         let kept = frames.min(room);
         let _ = self.ring.push_entire_slice(&wire[..kept * self.frame_bytes]);
+        self.flag.note_sound();
         if kept < frames {
             self.flag.0.dropped_frames.fetch_add((frames - kept) as u64, Ordering::Relaxed);
         }
@@ -147,20 +192,21 @@ impl Capture {
     /// There is no such device, or it opens in no way that Limpid knows.
     pub fn open(device: Option<&str>, wanted: Wanted) -> Result<Self, AudioError> {
         let device = devices::find(Direction::Input, device)?;
-        let (format, config) = devices::what_opens(&device, Direction::Input, wanted)?;
+        let (format, config) =
+            open::what_opens(&device, Direction::Input, wanted, Pace::Recording)?;
         let (mut feed, mut capture) = Self::fed(format, RING_SECONDS);
         capture.name = device.to_string();
         let flag = feed.flag();
         let stream = device
             .build_input_stream_raw(
                 config,
-                devices::cpal_kind(format.kind),
+                open::cpal_kind(format.kind),
                 move |data, _| feed.push(data.bytes()),
                 move |error| flag.report(&error),
-                Some(devices::OPEN_TIMEOUT),
+                Some(open::OPEN_TIMEOUT),
             )
             .and_then(|stream| stream.play().map(|()| stream))
-            .map_err(|error| devices::cannot_open(Direction::Input, &error))?;
+            .map_err(|error| open::cannot_open(Direction::Input, &error))?;
         capture.stream = Some(stream);
         Ok(capture)
     }
@@ -215,7 +261,15 @@ impl Capture {
 
     /// Closes the device. What has arrived can still be read.
     pub fn close(&mut self) {
-        self.stream = None;
+        if let Some(stream) = self.stream.take() {
+            open::close(stream);
+        }
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -253,6 +307,26 @@ mod tests {
         assert_eq!(wire, [1; 4]);
         assert_eq!(capture.read(4, &mut wire), Some(Fault::Denied));
         assert!(wire.is_empty());
+    }
+
+    #[test]
+    fn an_unexplained_error_ends_a_stream_that_stays_silent() {
+        let (mut feed, _capture) = Capture::fed(FORMAT, 0.01);
+        let flag = feed.flag();
+        let puzzle = cpal::Error::new(cpal::ErrorKind::BackendError);
+        let report = |millis| {
+            flag.report_at(&puzzle, Duration::from_millis(millis));
+            flag.raised()
+        };
+        assert_eq!((report(0), report(1900)), (None, None));
+        feed.push(&[1; 4]);
+        assert_eq!((report(2100), report(4000)), (None, None), "there was sound between");
+        assert_eq!(report(4200), Some(Fault::Unknown));
+        let gone = FaultFlag::default();
+        gone.report(&cpal::Error::new(cpal::ErrorKind::Xrun));
+        assert_eq!(gone.raised(), None);
+        gone.report(&cpal::Error::new(cpal::ErrorKind::DeviceNotAvailable));
+        assert_eq!(gone.raised(), Some(Fault::Unplugged));
     }
 
     #[test]

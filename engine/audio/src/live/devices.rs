@@ -1,26 +1,16 @@
 //! Microphones and loudspeakers, and what they really open with.
 
-use std::time::Duration;
-
+use cpal::Device;
 use cpal::traits::{DeviceTrait, HostTrait};
-use cpal::{BufferSize, Device, SampleFormat, StreamConfig, SupportedStreamConfigRange};
 
 use super::format::{SampleKind, StreamFormat};
+use super::open::{
+    Pace, RATES, Wanted, candidates, cpal_kind, first_that_opens, holds, opens, own_format, ranges,
+};
 use crate::error::{AudioError, ErrorKind};
-
-/// How long a system may take to set a stream up, where it asks.
-pub(crate) const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Rates that are tried, in Hz.
-const RATES: [u32; 10] =
-    [8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000];
 
 /// More channels than a voice needs are not asked for unless the device has no fewer.
 const MOST_CHANNELS: u16 = 8;
-
-/// A device gives its sound this many times a second, where it can be told to: often enough for a
-/// meter and an ear, seldom enough that a busy processor is no trouble.
-const PERIODS_A_SECOND: u32 = 50;
 
 /// Which way sound flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,17 +37,6 @@ pub struct DeviceInfo {
     pub formats: Vec<StreamFormat>,
 }
 
-/// What is asked of a device; `None` leaves it to the device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// Frames a second, in Hz.
-    pub rate: Option<u32>,
-    /// Samples in a frame.
-    pub channels: Option<u16>,
-    /// How samples are written.
-    pub kind: Option<SampleKind>,
-}
-
 /// The devices that open, the default one first. Each is opened for a moment in every way that is
 /// listed, so this takes tens of milliseconds a device and lights a microphone's lamp; not for a
 /// window's thread. A device that another program holds is not listed.
@@ -66,6 +45,7 @@ pub struct Wanted {
 ///
 /// The system's sound service cannot be reached.
 pub fn devices(direction: Direction) -> Result<Vec<DeviceInfo>, AudioError> {
+    hush();
     let host = cpal::default_host();
     let default = default_device(&host, direction);
     let default_id = default.as_ref().and_then(id_of);
@@ -95,6 +75,7 @@ pub fn devices(direction: Direction) -> Result<Vec<DeviceInfo>, AudioError> {
 
 /// The device with this id or name, or the default one.
 pub(crate) fn find(direction: Direction, wanted: Option<&str>) -> Result<Device, AudioError> {
+    hush();
     let what = noun(direction);
     let host = cpal::default_host();
     let Some(wanted) = wanted else {
@@ -117,65 +98,18 @@ pub(crate) fn find(direction: Direction, wanted: Option<&str>) -> Result<Device,
     )
 }
 
-/// The format nearest to what is wanted that the device opens with, tried by opening it.
-pub(crate) fn what_opens(
-    device: &Device,
-    direction: Direction,
-    wanted: Wanted,
-) -> Result<(StreamFormat, StreamConfig), AudioError> {
-    let ranges = ranges(device, direction).map_err(|error| cannot_open(direction, &error))?;
-    let own = own_format(device, direction, &ranges);
-    let mut last = None;
-    for format in candidates(&ranges, own, wanted) {
-        match opens(device, direction, format) {
-            Ok(config) => return Ok((format, config)),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(match last {
-        Some(error) => cannot_open(direction, &error),
-        None => AudioError::new(
-            ErrorKind::Device,
-            format!("the {} opens in no way that Limpid knows", noun(direction)),
-        ),
-    })
-}
-
-/// Why a device did not open, in one sentence.
-pub(crate) fn cannot_open(direction: Direction, error: &cpal::Error) -> AudioError {
-    let what = noun(direction);
-    let why = match error.kind() {
-        cpal::ErrorKind::DeviceBusy => format!("the {what} is in use by another program"),
-        cpal::ErrorKind::PermissionDenied => {
-            format!("the system does not let Limpid use the {what}")
-        }
-        cpal::ErrorKind::DeviceNotAvailable | cpal::ErrorKind::HostUnavailable => {
-            format!("there is no {what}, or it is switched off")
-        }
-        _ => format!("the {what} cannot be opened ({error})"),
-    };
-    AudioError::new(ErrorKind::Device, why).because(error.clone())
-}
-
-/// What the sound library calls a kind of sample.
-pub(crate) fn cpal_kind(kind: SampleKind) -> SampleFormat {
-    match kind {
-        SampleKind::I16 => SampleFormat::I16,
-        SampleKind::I24 => SampleFormat::I24,
-        SampleKind::I32 => SampleFormat::I32,
-        SampleKind::F32 => SampleFormat::F32,
-    }
-}
-
-fn kind_of(format: SampleFormat) -> Option<SampleKind> {
-    SampleKind::ALL.into_iter().find(|&kind| cpal_kind(kind) == format)
-}
-
 pub(crate) fn noun(direction: Direction) -> &'static str {
     match direction {
         Direction::Input => "microphone",
         Direction::Output => "loudspeaker",
     }
+}
+
+/// ALSA writes what fails to the terminal, and looking for what opens is failing a lot. On this
+/// thread it is kept from now on; the errors themselves come back as values.
+fn hush() {
+    #[cfg(target_os = "linux")]
+    let _ = alsa::Output::local_error_handler();
 }
 
 fn default_device(host: &cpal::Host, direction: Direction) -> Option<Device> {
@@ -201,7 +135,7 @@ fn is_for_people(id: &str) -> bool {
     let Some(pcm) = id.strip_prefix("alsa:") else { return true };
     let (plugin, card) = pcm.split_once(':').unwrap_or((pcm, ""));
     match plugin {
-        "default" | "pipewire" | "pulse" | "jack" => card.is_empty(),
+        "default" | "pipewire" | "pulse" => card.is_empty(),
         "hw" | "sysdefault" => card
             .strip_prefix("CARD=")
             .is_some_and(|name| !name.starts_with(|c: char| c.is_ascii_digit())),
@@ -210,7 +144,10 @@ fn is_for_people(id: &str) -> bool {
     }
 }
 
-const ALSA_PARTS: [&str; 12] = [
+/// A JACK server has a PipeWire or PulseAudio beside it; asking for one that does not run starts it
+/// and tells the terminal all about it.
+const ALSA_PARTS: [&str; 13] = [
+    "jack",
     "null",
     "samplerate",
     "speexrate",
@@ -225,118 +162,12 @@ const ALSA_PARTS: [&str; 12] = [
     "usbstream",
 ];
 
-fn ranges(
-    device: &Device,
-    direction: Direction,
-) -> Result<Vec<SupportedStreamConfigRange>, cpal::Error> {
-    Ok(match direction {
-        Direction::Input => device.supported_input_configs()?.collect(),
-        Direction::Output => device.supported_output_configs()?.collect(),
-    })
-}
-
-/// How the device opens when nothing is asked of it.
-fn own_format(
-    device: &Device,
-    direction: Direction,
-    ranges: &[SupportedStreamConfigRange],
-) -> Option<StreamFormat> {
-    let config = match direction {
-        Direction::Input => device.default_input_config(),
-        Direction::Output => device.default_output_config(),
-    };
-    let config = config.ok()?;
-    let (rate, channels) = (config.sample_rate(), config.channels());
-    let kind = kind_of(config.sample_format()).or_else(|| {
-        let has = |kind: &SampleKind| {
-            ranges.iter().any(|range| holds(range, rate, channels, cpal_kind(*kind)))
-        };
-        SampleKind::ALL.into_iter().find(has)
-    })?;
-    Some(StreamFormat { rate, channels, kind })
-}
-
-fn holds(
-    range: &SupportedStreamConfigRange,
-    rate: u32,
-    channels: u16,
-    format: SampleFormat,
-) -> bool {
-    range.contains_rate(rate) && range.channels() == channels && range.sample_format() == format
-}
-
-/// What the device says it has, what is nearest to `wanted` first: the rate weighs most, then the
-/// channels, then the kind of sample.
-fn candidates(
-    ranges: &[SupportedStreamConfigRange],
-    own: Option<StreamFormat>,
-    wanted: Wanted,
-) -> Vec<StreamFormat> {
-    let rate = wanted.rate.or(own.map(|own| own.rate)).unwrap_or(48_000);
-    let channels = wanted.channels.or(own.map(|own| own.channels)).unwrap_or(1);
-    let kind = wanted.kind.or(own.map(|own| own.kind));
-    let mut all = Vec::new();
-    for range in ranges {
-        let Some(kind) = kind_of(range.sample_format()) else { continue };
-        let (low, high) = (range.min_sample_rate(), range.max_sample_rate());
-        let rates = RATES.into_iter().chain([rate, low, high]);
-        // an end of a range is tried only where no usual rate lies inside, or it is the wanted one
-        let usual = RATES.iter().any(|&rate| range.contains_rate(rate));
-        let rates = rates
-            .filter(|&r| range.contains_rate(r) && (r == rate || RATES.contains(&r) || !usual));
-        all.extend(rates.map(|rate| StreamFormat { rate, channels: range.channels(), kind }));
-    }
-    let distance = |format: &StreamFormat| {
-        // a higher rate keeps all of the sound, a lower one does not
-        let rate = if format.rate >= rate { format.rate - rate } else { u32::MAX - format.rate };
-        let fewer = format.channels < channels;
-        let other_kind = SampleKind::ALL.iter().position(|k| *k == format.kind).unwrap_or(0) + 1;
-        (
-            rate,
-            fewer,
-            format.channels.abs_diff(channels),
-            if Some(format.kind) == kind { 0 } else { other_kind },
-        )
-    };
-    all.sort_by_key(distance);
-    all.dedup();
-    // each try opens the device
-    all.truncate(24);
-    all
-}
-
-/// Builds a stream and drops it. The config is what a real one is then built with.
-fn opens(
-    device: &Device,
-    direction: Direction,
-    format: StreamFormat,
-) -> Result<StreamConfig, cpal::Error> {
-    let period = BufferSize::Fixed((format.rate / PERIODS_A_SECOND).max(1));
-    let mut config =
-        StreamConfig { channels: format.channels, sample_rate: format.rate, buffer_size: period };
-    let kind = cpal_kind(format.kind);
-    let attempt = |config: StreamConfig| match direction {
-        Direction::Input => device
-            .build_input_stream_raw(config, kind, |_, _| {}, |_| {}, Some(OPEN_TIMEOUT))
-            .map(drop),
-        Direction::Output => device
-            .build_output_stream_raw(config, kind, |_, _| {}, |_| {}, Some(OPEN_TIMEOUT))
-            .map(drop),
-    };
-    attempt(config).or_else(|_| {
-        config.buffer_size = BufferSize::Default;
-        attempt(config)
-    })?;
-    Ok(config)
-}
-
 fn describe(device: &Device, direction: Direction) -> Option<DeviceInfo> {
     let id = id_of(device)?;
     let ranges = ranges(device, direction).ok()?;
     let own = own_format(device, direction, &ranges);
-    let preferred = candidates(&ranges, own, Wanted::default())
-        .into_iter()
-        .find(|&format| opens(device, direction, format).is_ok())?;
+    let all = candidates(&ranges, own, Wanted::default());
+    let (preferred, _) = first_that_opens(device, direction, &all, Pace::Recording).ok()?;
     let mut formats = vec![preferred];
     let tries = RATES
         .into_iter()
@@ -347,7 +178,10 @@ fn describe(device: &Device, direction: Direction) -> Option<DeviceInfo> {
         let said = ranges
             .iter()
             .any(|range| holds(range, format.rate, format.channels, cpal_kind(format.kind)));
-        if said && !formats.contains(&format) && opens(device, direction, format).is_ok() {
+        if said
+            && !formats.contains(&format)
+            && opens(device, direction, format, Pace::Recording).is_ok()
+        {
             formats.push(format);
         }
     }
@@ -358,42 +192,6 @@ fn describe(device: &Device, direction: Direction) -> Option<DeviceInfo> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cpal::SupportedBufferSize;
-
-    fn range(channels: u16, rates: [u32; 2], format: SampleFormat) -> SupportedStreamConfigRange {
-        let any = SupportedBufferSize::Unknown;
-        SupportedStreamConfigRange::new(channels, rates[0], rates[1], any, format)
-    }
-
-    fn first(ranges: &[SupportedStreamConfigRange], wanted: Wanted) -> StreamFormat {
-        let own = StreamFormat { rate: 48_000, channels: 2, kind: SampleKind::I16 };
-        candidates(ranges, Some(own), wanted)[0]
-    }
-
-    #[test]
-    fn the_nearest_format_is_tried_first() {
-        let card = [
-            range(2, [44_100, 44_100], SampleFormat::I16),
-            range(2, [48_000, 48_000], SampleFormat::I16),
-            range(2, [48_000, 48_000], SampleFormat::I32),
-            range(2, [48_000, 48_000], SampleFormat::U8),
-        ];
-        let f = |rate, channels, kind| StreamFormat { rate, channels, kind };
-        let want = |rate, channels, kind| Wanted { rate, channels, kind };
-        let cases = [
-            (want(None, None, None), f(48_000, 2, SampleKind::I16)),
-            (want(Some(44_100), None, None), f(44_100, 2, SampleKind::I16)),
-            (want(Some(16_000), Some(1), None), f(44_100, 2, SampleKind::I16)),
-            (want(Some(96_000), None, None), f(48_000, 2, SampleKind::I16)),
-            (want(None, None, Some(SampleKind::I32)), f(48_000, 2, SampleKind::I32)),
-            (want(None, None, Some(SampleKind::F32)), f(48_000, 2, SampleKind::I32)),
-        ];
-        for (wanted, expected) in cases {
-            assert_eq!(first(&card, wanted), expected, "{wanted:?}");
-        }
-        let any = [range(1, [4_000, 192_000], SampleFormat::F32)];
-        assert_eq!(first(&any, want(Some(37_800), None, None)).rate, 37_800);
-    }
 
     #[test]
     fn alsa_building_blocks_are_not_devices() {

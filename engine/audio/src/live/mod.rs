@@ -20,6 +20,7 @@ mod flush;
 pub mod format;
 mod level;
 mod monitor;
+pub(crate) mod open;
 mod rate;
 pub mod recorder;
 mod storage;
@@ -27,9 +28,10 @@ mod take;
 mod worker;
 
 pub use capture::{Capture, Fault, FaultFlag, Feed};
-pub use devices::{DeviceInfo, Direction, Wanted, devices};
+pub use devices::{DeviceInfo, Direction, devices};
 pub use format::{SampleKind, StreamFormat};
 pub use level::Level;
+pub use open::Wanted;
 pub use recorder::{
     MonitorRequest, RecordRequest, Recorder, Snapshot, State, Take, View, Views, clean_path,
 };

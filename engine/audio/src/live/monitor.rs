@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
+use super::open::Pace;
 use super::rate::StreamResampler;
 use super::recorder::MonitorRequest;
 use crate::error::AudioError;
@@ -28,7 +29,7 @@ impl Monitor {
     /// Opens a loudspeaker for one channel at `rate` Hz.
     pub(crate) fn open(wanted: MonitorRequest, rate: u32) -> Result<Self, AudioError> {
         let MonitorRequest { device, gain } = wanted;
-        let planned = Output::plan(device.as_deref(), Some(rate))?;
+        let planned = Output::plan(device.as_deref(), Some(rate), Pace::Listening)?;
         let format = planned.format();
         let ahead = (f64::from(format.rate) * AHEAD_SECONDS) as usize;
         let (producer, consumer) = RingBuffer::new(8 * ahead.max(1));

@@ -10,9 +10,9 @@ use crossbeam_channel::{Sender, bounded};
 use rtrb::{Consumer, RingBuffer};
 
 use super::capture::Capture;
-use super::devices::Wanted;
 use super::format::StreamFormat;
 use super::level::{Level, Shared};
+use super::open::Wanted;
 use super::storage::{Disk, Storage};
 use super::worker::{self, Command, Job, Taps};
 use crate::error::AudioError;

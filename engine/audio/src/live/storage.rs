@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::path::Path;
 
+use crate::error::{AudioError, ErrorKind};
+
 /// A file that grows.
 pub(crate) trait TakeFile: Write + Seek + Send {
     /// A second handle, to bring to the disk what was written while more is; none where that means
@@ -22,6 +24,28 @@ impl TakeFile for File {
     fn cut(&mut self, bytes: u64) -> io::Result<()> {
         self.set_len(bytes)
     }
+}
+
+/// A recording that cannot be written, in one sentence. What has been written is no concern of it.
+pub(crate) fn writing(error: io::Error) -> AudioError {
+    let why = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "the disk is full".to_owned(),
+        io::ErrorKind::AlreadyExists => "there is already a file of this name".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "the recording cannot be written, the folder does not allow it".to_owned()
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "the recording cannot be written, the disk is read-only".to_owned()
+        }
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            "the recording cannot be written, the folder is not there".to_owned()
+        }
+        io::ErrorKind::FileTooLarge => {
+            "the recording is as large as the disk's file system allows".to_owned()
+        }
+        _ => format!("the recording cannot be written ({error})"),
+    };
+    AudioError::new(ErrorKind::Unwritable, why).because(error)
 }
 
 pub(crate) trait Storage: Send {

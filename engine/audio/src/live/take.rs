@@ -9,7 +9,7 @@ use std::io::{self, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::format::{SampleKind, StreamFormat};
-use super::storage::{Storage, TakeFile};
+use super::storage::{Storage, TakeFile, writing};
 use crate::error::AudioError;
 
 /// The largest size that a plain WAV can state.
@@ -26,6 +26,13 @@ pub(crate) struct TakeWriter {
     largest_riff: u64,
 }
 
+/// Whatever ends the program's work on it, a panic included, the header is true.
+impl Drop for TakeWriter {
+    fn drop(&mut self) {
+        let _ = self.seal();
+    }
+}
+
 /// Where the header's sizes are.
 struct Header {
     bytes: Vec<u8>,
@@ -39,7 +46,7 @@ impl TakeWriter {
         path: &Path,
         format: StreamFormat,
     ) -> Result<Self, AudioError> {
-        let fail = |error| AudioError::writing(error).at(path);
+        let fail = |error| writing(error).at(path);
         let mut file = storage.create(path).map_err(fail)?;
         let header = Header::new(format);
         if let Err(error) = file.write_all(&header.bytes) {
@@ -87,7 +94,7 @@ impl TakeWriter {
                 }
                 Err(error) => {
                     self.data_bytes -= self.data_bytes % self.frame_bytes;
-                    return Err(AudioError::writing(error).at(&self.path));
+                    return Err(writing(error).at(&self.path));
                 }
             }
         }
@@ -103,7 +110,7 @@ impl TakeWriter {
                 if wide { self.put(0, b"RF64") } else { Ok(()) }
             })
             .and_then(|()| self.file.seek(SeekFrom::Start(self.end())).map(drop))
-            .map_err(|error| AudioError::writing(error).at(&self.path))
+            .map_err(|error| writing(error).at(&self.path))
     }
 
     /// Ends the take: half a frame that a full disk left is cut, an odd number of bytes gets its
@@ -121,7 +128,7 @@ impl TakeWriter {
                 Some(handle) => handle.sync_all(),
                 None => Ok(()),
             })
-            .map_err(|error| AudioError::writing(error).at(&self.path))?;
+            .map_err(|error| writing(error).at(&self.path))?;
         Ok(self.frames())
     }
 
@@ -244,6 +251,12 @@ mod tests {
             take.seal().unwrap();
             assert_eq!(read(take.path()).len(), 100 * part);
         }
+        let other = folder.path().join("b.wav");
+        let format = StreamFormat { rate: 8000, channels: 1, kind: SampleKind::F32 };
+        let mut dropped = TakeWriter::create(&Disk, &other, format).unwrap();
+        dropped.append(&[0; 8]).unwrap();
+        drop(dropped);
+        assert_eq!(read(&other).len(), 2);
         let path = take.path().to_owned();
         assert_eq!(take.finish().unwrap(), 300);
         assert_eq!(read(&path)[250], 3.0);

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use rtrb::Producer;
 
-use super::capture::{Capture, Fault};
+use super::capture::Capture;
 use super::cleaner::Cleaner;
 use super::flush::Flusher;
 use super::format::{StreamFormat, mean_of_channels};
 use super::level::{LevelMeter, Shared};
 use super::monitor::Monitor;
 use super::recorder::{MonitorRequest, RecordRequest, State, Take, clean_path};
-use super::storage::Storage;
+use super::storage::{Storage, writing};
 use super::take::TakeWriter;
 use crate::error::{AudioError, ErrorKind};
 
@@ -34,8 +34,6 @@ const SILENT_FOR: Duration = Duration::from_secs(5);
 
 /// Bytes that are read from the ring at a time: a tenth of a second of ten channels.
 const READ_BYTES: usize = 1 << 17;
-
-const KEPT: &str = ", what was recorded until then is kept";
 
 pub(crate) enum Command {
     Pause,
@@ -104,7 +102,7 @@ impl Worker {
         for path in [Some(&raw_path), clean_path.as_ref()].into_iter().flatten() {
             if path.symlink_metadata().is_ok() {
                 let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
-                return Err(AudioError::writing(exists).at(path));
+                return Err(writing(exists).at(path));
             }
         }
         let capture = open()?;
@@ -203,11 +201,11 @@ impl Worker {
         self.monitor = None;
         let frames = self.raw.frames();
         if let Some(error) = self.flusher.as_mut().and_then(Flusher::stop) {
-            ended.get_or_insert(AudioError::writing(error).at(self.raw.path()).and(KEPT));
+            ended.get_or_insert(kept(writing(error), frames).at(self.raw.path()));
         }
         let raw_path = self.raw.path().to_owned();
         if let Err(error) = self.raw.finish() {
-            ended.get_or_insert(error.and(KEPT));
+            ended.get_or_insert(kept(error, frames).at(&raw_path));
         }
         if let Some(mut cleaner) = self.cleaner.take() {
             let finished = cleaner.finish(frames);
@@ -246,17 +244,14 @@ impl Worker {
     /// Takes one block from the ring. Returns its bytes.
     fn take_in(&mut self) -> Result<usize, AudioError> {
         if let Some(fault) = self.capture.read(READ_BYTES, &mut self.wire) {
-            return Err(self.device_error(fault));
+            return Err(self.device_error(fault.sentence("the microphone")));
         }
         self.shared.dropped_frames.store(self.capture.dropped_frames(), Ordering::Relaxed);
         self.shared.overruns.store(self.capture.overruns(), Ordering::Relaxed);
         if self.wire.is_empty() {
             if self.heard_at.elapsed() > SILENT_FOR {
-                return Err(AudioError::new(
-                    ErrorKind::Device,
-                    "the microphone gives no sound any more",
-                )
-                .and(self.kept()));
+                let why = "the microphone gives no sound any more";
+                return Err(self.device_error(AudioError::new(ErrorKind::Device, why)));
             }
             return Ok(0);
         }
@@ -264,7 +259,8 @@ impl Worker {
         if !self.is_paused {
             self.bytes.clear();
             self.format.kind.wire_to_file(&self.wire, &mut self.bytes);
-            self.raw.append(&self.bytes).map_err(|error| error.and(KEPT))?;
+            let appended = self.raw.append(&self.bytes);
+            appended.map_err(|error| self.kept(error))?;
             self.shared.frames.store(self.raw.frames(), Ordering::Relaxed);
         }
         self.floats.clear();
@@ -337,11 +333,12 @@ impl Worker {
         if let Some(flusher) = &mut self.flusher {
             if flusher.has_failed() {
                 let error = flusher.stop().unwrap_or_else(|| std::io::ErrorKind::Other.into());
-                return Err(AudioError::writing(error).at(self.raw.path()).and(KEPT));
+                return Err(self.kept(writing(error)));
             }
             flusher.wake();
         }
-        self.raw.seal().map_err(|error| error.and(KEPT))?;
+        let sealed = self.raw.seal();
+        sealed.map_err(|error| self.kept(error))?;
         if let Some(take) = self.cleaner.as_mut().and_then(Cleaner::take_mut)
             && let Err(error) = take.seal()
         {
@@ -374,13 +371,24 @@ impl Worker {
         self.shared.state.store(code as u8, Ordering::Relaxed);
     }
 
-    fn device_error(&self, fault: Fault) -> AudioError {
-        fault.sentence("the microphone").and(self.kept())
+    fn device_error(&self, error: AudioError) -> AudioError {
+        kept(error, self.raw.frames())
     }
 
-    fn kept(&self) -> &'static str {
-        if self.raw.frames() == 0 { "" } else { KEPT }
+    /// A fault of the disk, with the raw take's path.
+    fn kept(&self, error: AudioError) -> AudioError {
+        kept(error, self.raw.frames()).at(self.raw.path())
     }
+}
+
+/// The same error with what a person fears most answered, where `frames` are in the file. Its path
+/// has to be named anew.
+fn kept(error: AudioError, frames: u64) -> AudioError {
+    if frames == 0 {
+        return error;
+    }
+    let sentence = format!("{}, what was recorded until then is kept", error.sentence());
+    AudioError::new(error.kind(), sentence).because(error)
 }
 
 /// Plays samples, if anything plays. A loudspeaker that is gone is closed. Returns why one is, or

@@ -4,6 +4,9 @@ use super::source::PlaySource;
 use crate::error::AudioError;
 use crate::live::StreamResampler;
 
+/// Frames that a source is asked for at a time.
+const BLOCK_FRAMES: usize = 1024;
+
 pub(crate) struct Lane {
     source: Box<dyn PlaySource>,
     resampler: StreamResampler,
@@ -57,7 +60,7 @@ impl Lane {
         self.ready.drain(..self.done);
         self.done = 0;
         while self.ready.len() < frames * self.channels && !self.is_over {
-            if self.source.read(&mut self.planes)? == 0 {
+            if self.source.read(&mut self.planes, BLOCK_FRAMES)? == 0 {
                 self.end()?;
             } else {
                 self.heard += self.planes.first().map_or(0, Vec::len) as u64;

@@ -4,7 +4,8 @@ use cpal::traits::{DeviceTrait, StreamTrait};
 use cpal::{Data, Device, Stream, StreamConfig};
 
 use crate::error::AudioError;
-use crate::live::devices::{self, Direction, Wanted, cannot_open, cpal_kind};
+use crate::live::devices::{self, Direction};
+use crate::live::open::{self, Pace, Wanted, cannot_open, cpal_kind};
 use crate::live::{FaultFlag, SampleKind, StreamFormat};
 
 /// A device that has been found to open, not yet playing.
@@ -17,15 +18,27 @@ pub(crate) struct Planned {
 /// A device that plays until this is dropped.
 pub(crate) struct Output {
     flag: FaultFlag,
-    _stream: Stream,
+    stream: Option<Stream>,
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            open::close(stream);
+        }
+    }
 }
 
 impl Output {
     /// Finds a loudspeaker by its id or name, or the default one, and how it opens.
-    pub(crate) fn plan(device: Option<&str>, rate: Option<u32>) -> Result<Planned, AudioError> {
+    pub(crate) fn plan(
+        device: Option<&str>,
+        rate: Option<u32>,
+        pace: Pace,
+    ) -> Result<Planned, AudioError> {
         let device = devices::find(Direction::Output, device)?;
         let wanted = Wanted { rate, ..Wanted::default() };
-        let (format, config) = devices::what_opens(&device, Direction::Output, wanted)?;
+        let (format, config) = open::what_opens(&device, Direction::Output, wanted, pace)?;
         Ok(Planned { device, format, config })
     }
 
@@ -49,22 +62,25 @@ impl Planned {
     ) -> Result<Output, AudioError> {
         let Self { device, format, config } = self;
         let flag = FaultFlag::default();
-        let on_error = flag.clone();
+        let (on_error, on_sound) = (flag.clone(), flag.clone());
         let mut floats = vec![0.0; 256 * usize::from(format.channels.max(1))];
         let stream = device
             .build_output_stream_raw(
                 config,
                 cpal_kind(format.kind),
-                move |data: &mut Data, _| match data.as_slice_mut::<f32>() {
-                    Some(frames) => fill(frames),
-                    None => fill_wire(format.kind, data.bytes_mut(), &mut floats, &mut fill),
+                move |data: &mut Data, _| {
+                    on_sound.note_sound();
+                    match data.as_slice_mut::<f32>() {
+                        Some(frames) => fill(frames),
+                        None => fill_wire(format.kind, data.bytes_mut(), &mut floats, &mut fill),
+                    }
                 },
                 move |error| on_error.report(&error),
-                Some(devices::OPEN_TIMEOUT),
+                Some(open::OPEN_TIMEOUT),
             )
             .and_then(|stream| stream.play().map(|()| stream))
             .map_err(|error| cannot_open(Direction::Output, &error))?;
-        Ok(Output { flag, _stream: stream })
+        Ok(Output { flag, stream: Some(stream) })
     }
 }
 

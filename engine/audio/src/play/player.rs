@@ -14,6 +14,7 @@ use super::output::Output;
 use super::source::PlaySource;
 use crate::error::AudioError;
 use crate::live::StreamFormat;
+use crate::live::open::Pace;
 
 /// What is read ahead.
 const AHEAD_SECONDS: f64 = 0.2;
@@ -82,7 +83,7 @@ impl Player {
         device: Option<&str>,
     ) -> Result<Self, AudioError> {
         let rate = sources.first().map(|(source, _)| source.rate());
-        let planned = Output::plan(device, rate)?;
+        let planned = Output::plan(device, rate, Pace::Playing)?;
         let format = planned.format();
         let (worker, mixer, player) = Self::build(sources, format)?;
         let (mut mixer, dials) = (mixer, Arc::clone(&player.dials));
@@ -300,9 +301,9 @@ impl Worker {
             lane.seek(at.round() as u64)?;
         }
         self.dials.ends_at.store(u64::MAX, Ordering::Release);
+        self.dials.skip_to.store(self.written, Ordering::Release);
         *self.origin.lock().unwrap_or_else(PoisonError::into_inner) =
             Origin { frame, written: self.written };
-        self.dials.skip_to.store(self.written, Ordering::Release);
         Ok(())
     }
 

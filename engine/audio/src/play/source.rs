@@ -4,9 +4,6 @@ use std::sync::Arc;
 
 use crate::error::AudioError;
 
-/// Frames that a source is asked for at a time, about.
-pub const BLOCK_FRAMES: usize = 1024;
-
 /// A sound that is read in blocks from any frame on.
 pub trait PlaySource: Send {
     /// Frames a second, in Hz. Stays.
@@ -22,13 +19,13 @@ pub trait PlaySource: Send {
     /// The source cannot be read from there.
     fn seek(&mut self, frame: u64) -> Result<(), AudioError>;
 
-    /// Replaces each channel's plane by the next frames, full scale ±1: some, equally many in each,
-    /// about [`BLOCK_FRAMES`]. None means the end.
+    /// Replaces each channel's plane by the next frames, full scale ±1, equally many in each,
+    /// `max_frames` at most. Returns how many there were; 0 at the end.
     ///
     /// # Errors
     ///
     /// The source cannot be read on.
-    fn read(&mut self, planes: &mut [Vec<f32>]) -> Result<usize, AudioError>;
+    fn read(&mut self, planes: &mut [Vec<f32>], max_frames: usize) -> Result<usize, AudioError>;
 }
 
 /// A sound in memory.
@@ -68,10 +65,10 @@ impl PlaySource for MemorySource {
         Ok(())
     }
 
-    fn read(&mut self, planes: &mut [Vec<f32>]) -> Result<usize, AudioError> {
+    fn read(&mut self, planes: &mut [Vec<f32>], max_frames: usize) -> Result<usize, AudioError> {
         let frames = self.planes.first().map_or(0, Vec::len);
         let from = self.at.min(frames);
-        let to = (from + BLOCK_FRAMES).min(frames);
+        let to = from.saturating_add(max_frames).min(frames);
         for (plane, own) in planes.iter_mut().zip(self.planes.iter()) {
             plane.clear();
             plane.extend_from_slice(&own[from..to]);

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::live::storage::{Disk, TakeFile};
-use crate::live::{Feed, Recorder, SampleKind, Snapshot};
+use crate::live::{Fault, Feed, Recorder, SampleKind, Snapshot};
 use crate::speech_net::SpeechNet;
 
 const MONO: StreamFormat = StreamFormat { rate: 8000, channels: 1, kind: SampleKind::I16 };
