@@ -45,6 +45,7 @@ fn text(card: &ModelCard) -> String {
     let task = match card.task {
         Task::Denoise => "denoise".to_owned(),
         Task::Upscale { scale } => format!("upscale ×{scale}"),
+        Task::Speech => "speech".to_owned(),
     };
     let state = match (card.origin, card.installed) {
         (Origin::BuiltIn, _) => "built in",

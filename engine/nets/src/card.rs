@@ -13,6 +13,8 @@ pub enum Task {
         /// 2, 3 or 4.
         scale: u32,
     },
+    /// Takes noise out of speech.
+    Speech,
 }
 
 impl std::fmt::Display for Task {
@@ -21,6 +23,7 @@ impl std::fmt::Display for Task {
         match self {
             Self::Denoise => f.write_str("denoise"),
             Self::Upscale { scale } => write!(f, "upscale \u{d7}{scale}"),
+            Self::Speech => f.write_str("clean speech"),
         }
     }
 }

@@ -23,6 +23,7 @@ mod python;
 mod quantized;
 #[cfg(test)]
 mod reference;
+mod speech;
 mod weights;
 
 mod ct_srcnn;
@@ -41,4 +42,5 @@ pub use error::{LoadError, LoadErrorKind, NetError};
 pub use library::{Library, LibraryConfig};
 pub use limpid_kernels::RunContext;
 pub use network::Network;
+pub use speech::{DeepFilterNet3, DeepFilterSettings};
 pub use weights::{Tensor, Weights};

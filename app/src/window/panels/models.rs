@@ -127,6 +127,7 @@ fn task_text(task: Task) -> String {
     match task {
         Task::Denoise => "Denoise".into(),
         Task::Upscale { scale } => format!("Upscale ×{scale}"),
+        Task::Speech => "Clean speech".into(),
     }
 }
 

@@ -192,7 +192,7 @@ fn upscale_ui(ui: &mut Ui, upscale: &mut Upscale, input: Option<[u32; 2]>, model
     };
     model_row_ui(ui, &mut upscale.model, models, |task| match task {
         Task::Upscale { scale: own } => scale.is_none_or(|wanted| wanted <= own.max(2)),
-        Task::Denoise => false,
+        Task::Denoise | Task::Speech => false,
     });
 }
 
