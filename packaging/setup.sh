@@ -35,6 +35,13 @@ need_build_tools() {
     need_command cc "gcc libc6-dev" "cargo links programs with it"
 }
 
+# The program is linked to it, so it takes the headers to build, window or not.
+need_sound_library() {
+    [ "$(uname -s)" = Linux ] || return 0
+    need_command pkg-config pkg-config "the build finds the sound library with it"
+    pkg-config --exists alsa 2>/dev/null || want libasound2-dev "microphones and loudspeakers (ALSA)"
+}
+
 need_window_libraries() {
     [ "$(uname -s)" = Linux ] || return 0
     known_libraries=$(PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null)
@@ -89,4 +96,6 @@ require_build_tools() {
         || fail "cargo is missing; install Rust (https://www.rust-lang.org/tools/install) and start again"
     command -v cc >/dev/null 2>&1 \
         || fail "a C compiler is missing, cargo links programs with it; install gcc and start again"
+    [ "$(uname -s)" != Linux ] || pkg-config --exists alsa 2>/dev/null \
+        || fail "the headers of ALSA or pkg-config are missing; install them (Debian: libasound2-dev pkg-config, Fedora: alsa-lib-devel) and start again"
 }

@@ -1,10 +1,14 @@
 """What happens to a clean patch before the network sees it. Tensors are [N, 3, H, W] in 0..1."""
 import io
+import math
 
 import numpy as np
 import torch
 from PIL import Image
 from torch.nn import functional as F
+
+#: Pixels around a patch that `camera` and `compressed` need; they are cut off.
+MARGIN = 8
 
 
 def linear(x):
@@ -16,49 +20,146 @@ def gamma(x):
     return torch.where(x <= 0.0031308, x * 12.92, 1.055 * x.clamp_min(1e-6) ** (1 / 2.4) - 0.055)
 
 
-def uniform(rng, n, low, high):
-    return torch.rand(n, 1, 1, 1, generator=rng) * (high - low) + low
+def eight_bits(x):
+    return (x.clamp(0, 1) * 255).round() / 255
+
+
+def uniform(rng, low, high):
+    return float(torch.rand(1, generator=rng)) * (high - low) + low
+
+
+def chance(rng, share):
+    return float(torch.rand(1, generator=rng)) < share
 
 
 def white(x, rng):
-    """Gaussian noise, sigma 0..55 of 255."""
-    return x + torch.randn(x.shape, generator=rng) * uniform(rng, len(x), 0, 55 / 255)
+    """Gaussian noise, sigma 0..55 of 255, each picture its own; [N, 3, H, W]."""
+    sigma = torch.rand(len(x), 1, 1, 1, generator=rng) * 55 / 255
+    return x + torch.randn(x.shape, generator=rng) * sigma
 
 
-def camera(x, rng):
-    """Poisson-Gaussian noise in linear light behind a white balance and a gamma curve; half of
-    the pictures get it spatially correlated, as demosaicking and scaling leave it."""
-    n = len(x)
-    gains = 1 + (torch.rand(n, 3, 1, 1, generator=rng) - 0.2).clamp_min(0) * torch.tensor(
-        [1.0, 0.0, 0.9]).view(1, 3, 1, 1)
-    light = linear(x)
-    shot = 10 ** uniform(rng, n, -4.0, -1.9)
-    read = 10 ** uniform(rng, n, -3.2, -1.6)
-    noise = torch.randn(x.shape, generator=rng) * (light * shot * gains + (read * gains) ** 2).sqrt()
-    wide = F.avg_pool2d(F.pad(noise, (1, 1, 1, 1), mode="reflect"), 3, stride=1) * 2.0
-    mix = uniform(rng, n, 0, 0.8) * (torch.rand(n, 1, 1, 1, generator=rng) < 0.5)
-    return gamma(light + (1 - mix) * noise + mix * wide)
+def blurred(x, sigma):
+    """Gaussian blur of [3, H, W]; the border is mirrored."""
+    if sigma <= 0:
+        return x
+    radius = max(1, math.ceil(2.5 * sigma))
+    steps = torch.arange(-radius, radius + 1, dtype=x.dtype)
+    kernel = torch.exp(-steps**2 / (2 * sigma**2))
+    kernel = kernel / kernel.sum()
+    count = len(x)
+    x = F.pad(x[None], (radius,) * 4, mode="reflect")
+    x = F.conv2d(x, kernel.view(1, 1, 1, -1).expand(count, 1, 1, -1), groups=count)
+    return F.conv2d(x, kernel.view(1, 1, -1, 1).expand(count, 1, -1, 1), groups=count)[0]
 
 
-def jpeg(x, rng):
-    out = []
-    for picture in (x.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy():
-        buffer = io.BytesIO()
-        quality = int(torch.randint(50, 97, (1,), generator=rng))
-        Image.fromarray(picture).save(buffer, "jpeg", quality=quality)
-        out.append(np.asarray(Image.open(buffer)))
-    return torch.from_numpy(np.stack(out)).permute(0, 3, 1, 2).float() / 255
+def demosaicked(noise):
+    """Noise of [3, H, W] as a Bayer sensor sees it: one colour a site, the rest by bilinear
+    interpolation. Red and blue come out blotchier than green."""
+    _, height, width = noise.shape
+    sites = torch.zeros_like(noise)
+    sites[0, 0::2, 0::2] = noise[0, 0::2, 0::2]
+    sites[1, 0::2, 1::2] = noise[1, 0::2, 1::2]
+    sites[1, 1::2, 0::2] = noise[1, 1::2, 0::2]
+    sites[2, 1::2, 1::2] = noise[2, 1::2, 1::2]
+    cross = torch.tensor([[0, 0.25, 0], [0.25, 1, 0.25], [0, 0.25, 0]])
+    square = torch.tensor([[0.25, 0.5, 0.25], [0.5, 1, 0.5], [0.25, 0.5, 0.25]])
+    kernels = torch.stack([square, cross, square])[:, None]
+    return F.conv2d(F.pad(sites[None], (1, 1, 1, 1), mode="reflect"), kernels, groups=3)[0]
+
+
+def stretched(noise, scale, rng):
+    """Noise as a picture resized by `scale` carries it: above 1 blotchier, below 1 finer. The
+    strength a pixel is kept, so that `scale` says how it looks and nothing else."""
+    _, height, width = noise.shape
+    grown = F.interpolate(noise[None], scale_factor=scale, mode="bilinear", antialias=scale < 1,
+                          align_corners=False)[0]
+    if scale < 1:
+        # Too small now: tiled with random shifts.
+        repeats = (-(-height // grown.shape[1]) + 1, -(-width // grown.shape[2]) + 1)
+        grown = grown.repeat(1, *repeats)
+    top = int(torch.randint(grown.shape[1] - height + 1, (1,), generator=rng))
+    left = int(torch.randint(grown.shape[2] - width + 1, (1,), generator=rng))
+    grown = grown[:, top:top + height, left:left + width]
+    return grown * (noise.std() / grown.std().clamp_min(1e-8))
+
+
+def sharpened(x, amount, radius):
+    return x + amount * (x - blurred(x, radius))
+
+
+def camera(x, rng, strength=1.0):
+    """One picture through a camera: `(what it delivers, what it would deliver without noise)`,
+    both [3, H, W] of the same size.
+
+    Light is taken back to linear and out of the white balance; shot and read noise are added as
+    the sensor does, go through the demosaicker, the white balance, the tone curve, sharpening, a
+    change of size, and at last through JPEG. Whatever a camera does to a noiseless picture, both
+    get: a denoiser must not learn to sharpen."""
+    gains = torch.tensor([uniform(rng, 1.2, 2.4), 1.0, uniform(rng, 1.2, 2.2)]).view(3, 1, 1)
+    exposure = uniform(rng, 0.35, 1.0) if chance(rng, 0.4) else 1.0
+    softness = uniform(rng, 0.3, 0.9) if chance(rng, 0.3) else 0.0
+    light = blurred(linear(x), softness) * exposure
+    raw = light / gains
+    shot = 10 ** uniform(rng, -4.0, -2.0) * strength
+    read = 10 ** uniform(rng, -3.4, -1.9) * strength
+    noise = torch.randn(x.shape, generator=rng) * (raw * shot + read**2).sqrt()
+    if chance(rng, 0.6):
+        noise = demosaicked(noise)
+    if chance(rng, 0.5):
+        noise = stretched(noise, uniform(rng, 0.6, 2.2), rng)
+    if chance(rng, 0.25):
+        # Phones blur colour themselves: what is left of its noise is broad blotches.
+        grey = noise.mean(0, keepdim=True)
+        noise = grey + blurred(noise - grey, uniform(rng, 1.0, 2.5)) * uniform(rng, 1.0, 2.5)
+    clean, noisy = gamma(light), gamma((raw + noise) * gains)
+    if chance(rng, 0.4):
+        amount, radius = uniform(rng, 0.2, 1.2), uniform(rng, 0.6, 1.4)
+        clean, noisy = (sharpened(v, amount, radius).clamp(0, 1) for v in (clean, noisy))
+    noisy = eight_bits(noisy)
+    if chance(rng, 0.6):
+        noisy = jpeg(noisy, rng, 30, 95)
+    return noisy, clean
+
+
+def jpeg(x, rng, low, high):
+    """[3, H, W] through JPEG of a quality in low..=high, colour at full or half resolution."""
+    picture = (x.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    buffer = io.BytesIO()
+    quality = int(torch.randint(low, high + 1, (1,), generator=rng))
+    Image.fromarray(picture).save(buffer, "jpeg", quality=quality,
+                                  subsampling=2 if chance(rng, 0.6) else 0)
+    return torch.from_numpy(np.array(Image.open(buffer))).permute(2, 0, 1).float() / 255
+
+
+def shifted(pair, rng):
+    """The middle of both with a random offset: blocks of JPEG begin anywhere."""
+    top, left = (int(v) for v in torch.randint(0, 2 * MARGIN + 1, (2,), generator=rng))
+    size = pair[0].shape[-1] - 2 * MARGIN
+    return tuple(v[:, top:top + size, left:left + size] for v in pair)
 
 
 def noisy(x, rng):
-    """Half white, half camera noise, a quarter of the latter through JPEG; rounded to 8 bits."""
-    half, part = len(x) // 2, len(x) // 8
-    y = torch.cat([white(x[:half], rng), camera(x[half:], rng)])
-    y[len(x) - part:] = jpeg(y[len(x) - part:], rng)
-    return (y.clamp(0, 1) * 255).round() / 255
+    """`(bad, clean)` of patches [N, 3, P, P]; both [N, 3, P - 2 MARGIN, P - 2 MARGIN].
+
+    Of sixteen: six with white noise, one of them clean or nearly so; eight from a camera; two
+    clean ones through JPEG."""
+    n = len(x)
+    of_white, of_jpeg = (6 * n) // 16, max(1, n // 8)
+    cut = x[:of_white, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    bad, clean = [eight_bits(white(cut, rng))], [cut]
+    for index in range(of_white, n):
+        picture = x[index]
+        if index < n - of_jpeg:
+            pair = camera(picture, rng)
+        else:
+            pair = jpeg(picture, rng, 20, 95), picture
+        one_bad, one_clean = shifted(pair, rng)
+        bad.append(one_bad[None])
+        clean.append(one_clean[None])
+    return torch.cat(bad), torch.cat(clean)
 
 
 def halved(x):
     """Bicubic, anti-aliased: the usual definition of x2 super-resolution. Rounded to 8 bits."""
     small = F.interpolate(x, scale_factor=0.5, mode="bicubic", antialias=True)
-    return (small.clamp(0, 1) * 255).round() / 255
+    return eight_bits(small)

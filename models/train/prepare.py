@@ -62,19 +62,26 @@ def text_patch(rng):
     return np.asarray(image)
 
 
+def split(work, seed=1):
+    """Photos to train on, and two of each package that are held out by file."""
+    rng = random.Random(seed)
+    train, held = [], []
+    for package in sorted((work / "photos").iterdir()):
+        files = sorted(package.iterdir())
+        rng.shuffle(files)
+        held += files[:2]
+        train += files[2:]
+    return train, held
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--patches", type=int, default=9000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
+    train, held = split(args.work, args.seed)
     rng = random.Random(args.seed)
-    train, held = [], []
-    for package in sorted((args.work / "photos").iterdir()):
-        files = sorted(package.iterdir())
-        rng.shuffle(files)
-        held += files[:2]
-        train += files[2:]
     patches = []
     for path in train:
         patches += crops(load(path), args.patches // len(train), rng)

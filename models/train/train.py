@@ -51,19 +51,26 @@ def psnr(a, b):
 
 @torch.no_grad()
 def score(task, model, held, device):
-    rng = torch.Generator().manual_seed(7)
+    def run(bad):
+        return torch.cat([model(x.to(device)).float().cpu() for x in bad.split(8)])
+
     if task == "upscale":
-        out = torch.cat([model(degrade.halved(x).to(device)).cpu() for x in held.split(8)])
-        return {"x2 bicubic": psnr(out, held)}
+        return {"x2 bicubic": psnr(run(degrade.halved(held)), held)}
     result = {}
     for sigma in (15, 25, 50):
+        rng = torch.Generator().manual_seed(sigma)
         noise = held + torch.randn(held.shape, generator=rng) * sigma / 255
         bad = (noise.clamp(0, 1) * 255).round() / 255
-        result[f"sigma {sigma}"] = psnr(torch.cat([model(x.to(device)).cpu() for x in bad.split(8)]), held)
-    bad = degrade.noisy(held, rng)
-    result["mixed in"] = psnr(bad, held)
-    result["mixed out"] = psnr(torch.cat([model(x.to(device)).cpu() for x in bad.split(8)]), held)
-    return result
+        result[f"sigma {sigma}"] = psnr(run(bad), held)
+    rng = torch.Generator().manual_seed(7)
+    pairs = [degrade.shifted(degrade.camera(picture, rng), rng) for picture in held]
+    bad, clean = (torch.stack(side) for side in zip(*pairs))
+    result["camera in"] = psnr(bad, clean)
+    result["camera out"] = psnr(run(bad), clean)
+    bad = torch.stack([degrade.jpeg(picture, rng, 30, 30) for picture in held])
+    result["JPEG 30 in"] = psnr(bad, held)
+    result["JPEG 30 out"] = psnr(run(bad), held)
+    return {name: round(value, 3) for name, value in result.items()}
 
 
 def main():
@@ -77,6 +84,9 @@ def main():
     parser.add_argument("--channels", type=int)
     parser.add_argument("--stages", type=int, nargs="+", help="blocks at each stage")
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--from", dest="start", type=pathlib.Path, metavar="FILE",
+                        help="weights (.final of an earlier run) that the last stage starts from")
+    parser.add_argument("--bf16", action="store_true", help="16-bit arithmetic where it is safe")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -84,8 +94,16 @@ def main():
     torch.manual_seed(args.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     stages = args.stages or ([2, 4, 6] if args.task == "denoise" else [2, 3, 5])
+    if args.start:
+        stages = stages[-1:]
     channels = args.channels or (48 if args.task == "denoise" else 32)
     model = (DnResNet if args.task == "denoise" else CtSrcnn)(channels, stages[0])
+    if args.start:
+        earlier = torch.load(args.start, weights_only=True)
+        model = type(model)(channels, earlier["blocks"])
+        model.load_state_dict(earlier["model"])
+    margin = degrade.MARGIN if args.task == "denoise" else 0
+    side = args.crop + 2 * margin
     train = np.load(args.work / "train.npy", mmap_mode="r")
     held = torch.from_numpy(np.load(args.work / "held_out.npy")).float() / 255
 
@@ -128,13 +146,18 @@ def main():
         # One generator a step: a resumed run draws what an unbroken one would have drawn.
         rng = torch.Generator().manual_seed(args.seed * 1_000_003 + step)
         index = torch.randint(len(train), (args.batch,), generator=rng)
-        y0, x0 = (int(v) for v in torch.randint(0, 128 - args.crop + 1, (2,), generator=rng))
+        y0, x0 = (int(v) for v in torch.randint(0, 128 - side + 1, (2,), generator=rng))
         clean = torch.from_numpy(np.stack([
-            train[i, :, y0:y0 + args.crop, x0:x0 + args.crop] for i in index])).float() / 255
+            train[i, :, y0:y0 + side, x0:x0 + side] for i in index])).float() / 255
         clean = augment(clean, rng)
-        bad = degrade.noisy(clean, rng) if args.task == "denoise" else degrade.halved(clean)
+        if args.task == "denoise":
+            bad, clean = degrade.noisy(clean, rng)
+        else:
+            bad = degrade.halved(clean)
         clean, bad = clean.to(device), bad.to(device)
-        loss = loss_of(model(bad), clean)
+        with torch.autocast(device, torch.bfloat16, enabled=args.bf16):
+            out = model(bad)
+        loss = loss_of(out.float(), clean)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
@@ -164,7 +187,7 @@ def main():
                 "channels": channels, "blocks": stages[-1],
                 "scale": getattr(model, "scale", 1)}, args.work / f"{args.task}.final")
     (args.work / f"{args.task}.log.json").write_text(json.dumps(
-        {"steps": step, "minutes": round((time.time() - begin) / 60, 1), "batch": args.batch,
+        {"steps": step, "from": args.start.name if args.start else None, "minutes": round((time.time() - begin) / 60, 1), "batch": args.batch,
          "crop": args.crop, "seed": args.seed, "device": device, "held_out": result}, indent=1))
 
 

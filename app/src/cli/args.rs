@@ -7,7 +7,7 @@ use limpid_engine::{OutputFormat, Strength};
 
 use super::units;
 
-/// Makes photos clear on this computer: removes noise, makes them larger.
+/// Makes photos and voices clear on this computer: removes noise, makes photos larger.
 ///
 /// Without a command it opens the window, with the given files in it.
 #[derive(Debug, Parser)]
@@ -33,6 +33,16 @@ pub(super) enum Command {
     Denoise(DenoiseArgs),
     /// Make photos larger
     Upscale(UpscaleArgs),
+    /// Take noise out of recorded speech
+    Speech(SpeechArgs),
+    /// Record from a microphone
+    Record(RecordArgs),
+    /// List the microphones that can be opened
+    Devices {
+        /// Print one JSON object a line for every device
+        #[arg(long)]
+        json: bool,
+    },
     /// Do what a recipe file says
     Run(RunArgs),
     /// List, fetch, check and import models
@@ -100,6 +110,65 @@ pub(super) struct UpscaleArgs {
 
     #[command(flatten)]
     pub(super) work: WorkArgs,
+}
+
+/// `limpid speech`.
+#[derive(Debug, Args)]
+pub(super) struct SpeechArgs {
+    /// Recordings (or films, for their sound), or folders of them
+    #[arg(value_name = "IN", required = true)]
+    pub(super) inputs: Vec<PathBuf>,
+
+    /// File for one recording (.wav or .flac), folder (made when missing) for several
+    #[arg(short, long, value_name = "OUT")]
+    pub(super) output: PathBuf,
+
+    /// Turn noise down by this much at most; without it, as far as it goes
+    #[arg(long, value_name = "DB", value_parser = units::decibels)]
+    pub(super) limit_db: Option<f32>,
+
+    /// Bring the result to this loudness, in LUFS; -16 when nothing is said
+    #[arg(long, value_name = "-40..-5", num_args = 0..=1, default_missing_value = "-16",
+          allow_negative_numbers = true, value_parser = units::loudness)]
+    pub(super) loudness: Option<f32>,
+
+    /// Model by name (see "limpid models list"), or "auto" for the best one here
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    pub(super) model: String,
+
+    #[command(flatten)]
+    pub(super) folders: FolderArgs,
+
+    #[command(flatten)]
+    pub(super) work: WorkArgs,
+}
+
+/// `limpid record`.
+#[derive(Debug, Args)]
+pub(super) struct RecordArgs {
+    /// File to write; one that exists is never replaced
+    #[arg(short, long, value_name = "OUT.wav")]
+    pub(super) output: PathBuf,
+
+    /// Microphone by name (see "limpid devices"); the system's default without it
+    #[arg(long, value_name = "NAME")]
+    pub(super) device: Option<String>,
+
+    /// Stop after this many seconds; without it, at Ctrl-C
+    #[arg(long, value_name = "N", value_parser = units::seconds)]
+    pub(super) seconds: Option<f64>,
+
+    /// Write a cleaned take beside the raw one
+    #[arg(long)]
+    pub(super) clean: bool,
+
+    /// Model of the cleaned take, or "auto"
+    #[arg(long, value_name = "NAME", default_value = "auto", requires = "clean")]
+    pub(super) model: String,
+
+    /// Print nothing but failures
+    #[arg(short, long)]
+    pub(super) quiet: bool,
 }
 
 /// Where and how results are stored, for the commands that make their own recipe.
@@ -300,6 +369,17 @@ mod tests {
             panic!("not upscale")
         };
         assert_eq!(args.long_edge, Some(4000));
+
+        let speech = |line: &str| match parse(line).unwrap().command {
+            Some(Command::Speech(args)) => (args.limit_db, args.loudness),
+            other => panic!("not speech: {other:?}"),
+        };
+        assert_eq!(speech("limpid speech a.wav -o b.wav"), (None, None));
+        assert_eq!(speech("limpid speech a.wav -o b.wav --loudness"), (None, Some(-16.0)));
+        assert_eq!(
+            speech("limpid speech a.wav -o b.wav --limit-db 12 --loudness -23"),
+            (Some(12.0), Some(-23.0))
+        );
     }
 
     #[test]
@@ -321,6 +401,15 @@ mod tests {
             "limpid upscale a.jpg -o b.jpg --scale 5",
             "limpid upscale a.jpg -o b.jpg --scale 3 --long-edge 4000",
             "limpid run a.jpg",
+            "limpid speech a.wav",
+            "limpid speech -o b.wav",
+            "limpid speech a.wav -o b.wav --limit-db 0",
+            "limpid speech a.wav -o b.wav --limit-db nan",
+            "limpid speech a.wav -o b.wav --loudness -2",
+            "limpid record",
+            "limpid record -o a.wav --seconds 0",
+            "limpid record -o a.wav --seconds inf",
+            "limpid record -o a.wav --model gsa",
             "limpid models fetch",
             "limpid models",
             "limpid info",

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use limpid_engine::{
-    Denoise, Destination, Existing, Gps, Job, OutputFormat, Recipe, Size, StepSettings, Strength,
-    Upscale,
+    Denoise, Destination, Existing, Gps, Job, OutputFormat, Recipe, Size, Speech, StepSettings,
+    Strength, Upscale,
 };
 
-use super::args::{DenoiseArgs, OutputArgs, RunArgs, UpscaleArgs};
+use super::args::{DenoiseArgs, FolderArgs, OutputArgs, RunArgs, SpeechArgs, UpscaleArgs};
 
 /// What was typed makes no sense; one sentence, exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,28 @@ pub(super) fn upscale(args: &UpscaleArgs) -> Result<Job, Usage> {
     job(step, &args.inputs, &args.output)
 }
 
+/// The job of `limpid speech`.
+///
+/// # Errors
+/// [`Usage`] where OUT does not fit the inputs.
+pub(super) fn speech(args: &SpeechArgs) -> Result<Job, Usage> {
+    let recipe = Recipe::for_speech(Speech {
+        limit_db: args.limit_db,
+        loudness: args.loudness,
+        model: args.model.clone(),
+    });
+    to(recipe, &args.inputs, &args.output, &args.folders, |_, output| {
+        let ending = output.extension().map(|e| e.to_string_lossy().to_lowercase());
+        match ending.as_deref() {
+            None | Some("wav" | "flac") => Ok(()),
+            Some(other) => Err(Usage(format!(
+                "a result ends in .wav or .flac, not in .{other}: {}",
+                output.display()
+            ))),
+        }
+    })
+}
+
 /// The job of `limpid run`.
 ///
 /// # Errors
@@ -73,29 +95,42 @@ fn job(step: StepSettings, inputs: &[PathBuf], args: &OutputArgs) -> Result<Job,
     recipe.output.format = args.format.into();
     recipe.output.quality = args.quality;
     recipe.output.gps = if args.strip_gps { Gps::Strip } else { Gps::Keep };
+    to(recipe, inputs, &args.output, &args.folders, |input, output| {
+        check_ending(input, output, args.format.into())
+    })
+}
+
+/// The job that puts results to OUT; `check` looks at the name of a single one.
+fn to(
+    mut recipe: Recipe,
+    inputs: &[PathBuf],
+    output: &Path,
+    folders: &FolderArgs,
+    check: impl Fn(&Path, &Path) -> Result<(), Usage>,
+) -> Result<Job, Usage> {
     let destination = match inputs {
-        [input] if !input.is_dir() && !names_a_folder(&args.output) => {
-            if is_same_place(input, &args.output) {
+        [input] if !input.is_dir() && !names_a_folder(output) => {
+            if is_same_place(input, output) {
                 return Err(Usage(format!(
                     "the result would replace the original; choose another name: {}",
-                    args.output.display()
+                    output.display()
                 )));
             }
-            check_ending(input, &args.output, args.format.into())?;
+            check(input, output)?;
             // The user named this very file.
             recipe.output.existing = Existing::Overwrite;
-            Destination::File(args.output.clone())
+            Destination::File(output.to_owned())
         }
         _ => {
-            must_be_folder(&args.output)?;
-            recipe.output.folder = Some(args.output.clone());
-            if args.folders.overwrite {
+            must_be_folder(output)?;
+            recipe.output.folder = Some(output.to_owned());
+            if folders.overwrite {
                 recipe.output.existing = Existing::Overwrite;
             }
             Destination::Recipe
         }
     };
-    Ok(Job { inputs: inputs.to_vec(), recursive: args.folders.recursive, recipe, destination })
+    Ok(Job { inputs: inputs.to_vec(), recursive: folders.recursive, recipe, destination })
 }
 
 /// A file's ending must be true: its format is the one asked for, or follows from the ending.

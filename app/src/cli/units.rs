@@ -1,6 +1,6 @@
 //! Numbers with a unit or a range, as they are typed and shown.
 
-use limpid_engine::Strength;
+use limpid_engine::{Speech, Strength};
 
 /// A noise level, standard deviation on the `0..=255` scale, from `0` to the most that the
 /// denoiser can be told to expect.
@@ -17,6 +17,41 @@ pub(super) fn sigma(text: &str) -> Result<f32, String> {
 /// A sentence with the range and what was typed.
 pub(super) fn share(text: &str) -> Result<f32, String> {
     number(text, 1.0)
+}
+
+/// How far noise is turned down, in dB.
+///
+/// # Errors
+/// A sentence with the range.
+pub(super) fn decibels(text: &str) -> Result<f32, String> {
+    checked(text, |speech, limit| speech.limit_db = Some(limit))
+}
+
+/// A loudness in LUFS.
+///
+/// # Errors
+/// A sentence with the range.
+pub(super) fn loudness(text: &str) -> Result<f32, String> {
+    checked(text, |speech, loudness| speech.loudness = Some(loudness))
+}
+
+/// A number that the settings of speech accept.
+fn checked(text: &str, set: impl Fn(&mut Speech, f32)) -> Result<f32, String> {
+    let value = text.parse::<f32>().map_err(|_| "it is a number".to_owned())?;
+    let mut speech = Speech::default();
+    set(&mut speech, value);
+    speech.validate().map(|()| value)
+}
+
+/// A length of time, more than none and up to a day.
+///
+/// # Errors
+/// A sentence with the range.
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value <= 86_400.0 => Ok(value),
+        _ => Err("it is a number of seconds, above 0 and up to 86400".into()),
+    }
 }
 
 fn number(text: &str, most: f32) -> Result<f32, String> {

@@ -9,6 +9,7 @@ use limpid_nets::ModelCard;
 use limpid_photo::{PhotoError, decode, estimate_noise};
 
 use crate::board::{Board, Request};
+use crate::by_recipe::ByRecipe;
 use crate::config::EngineConfig;
 use crate::error::EngineError;
 use crate::event::{Event, FailureKind, ItemId, JobId, PictureInfo};
@@ -18,7 +19,6 @@ use crate::journal::{self, Journal, StateDir};
 use crate::models::{self, ModelWork};
 use crate::outbox::Outbox;
 use crate::preview::{self, View};
-use crate::processor::PhotoProcessor;
 use crate::queue::{ItemState, Queue};
 use crate::record::{Record, StoredJob};
 use crate::recover;
@@ -64,7 +64,7 @@ impl Engine {
     /// [`EngineError::InUse`] when another process works on that queue, [`EngineError::State`] when
     /// its folder cannot be used, [`EngineError::Threads`].
     pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
-        Self::start_with(config, |tools| Box::new(PhotoProcessor::new(tools)))
+        Self::start_with(config, |tools| Box::new(ByRecipe::new(&tools)))
     }
 
     pub(crate) fn start_with(

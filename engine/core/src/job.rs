@@ -15,7 +15,7 @@ use crate::recipe::Recipe;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// Files and folders. A file is kept whatever its name, so that one that is no picture fails
-    /// in words; of a folder only files with a picture's extension are taken.
+    /// in words; of a folder only files with an extension that suits the recipe are taken.
     pub inputs: Vec<PathBuf>,
     /// Whether subfolders are searched too.
     pub recursive: bool,
@@ -88,10 +88,21 @@ const PICTURE_EXTENSIONS: [&str; 14] = [
     "tiff", "webp",
 ];
 
-pub(crate) fn has_picture_extension(path: &Path) -> bool {
+/// The same for recordings; of a film the sound track is taken.
+const SOUND_EXTENSIONS: [&str; 17] = [
+    "aac", "aif", "aiff", "caf", "flac", "m4a", "m4b", "m4v", "mka", "mkv", "mov", "mp3", "mp4",
+    "oga", "ogg", "opus", "wav",
+];
+
+/// Extensions of the files that a recipe is for.
+fn extensions(recipe: &Recipe) -> &'static [&'static str] {
+    if recipe.speech.is_some() { &SOUND_EXTENSIONS } else { &PICTURE_EXTENSIONS }
+}
+
+fn has_extension(path: &Path, known: &[&str]) -> bool {
     path.extension()
         .and_then(OsStr::to_str)
-        .is_some_and(|e| PICTURE_EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known)))
+        .is_some_and(|e| known.iter().any(|known| e.eq_ignore_ascii_case(known)))
 }
 
 /// The files of `job` in order: inputs as given, a folder's files by name (numbers by value) before
@@ -106,6 +117,7 @@ pub(crate) fn has_picture_extension(path: &Path) -> bool {
 pub(crate) fn expand(job: &Job, cancel: &Cancel) -> Result<Vec<Found>, Cancelled> {
     let mut walk = Walk {
         recursive: job.recursive,
+        extensions: extensions(&job.recipe),
         results_beside: job.recipe.output.folder.is_none(),
         results_folder: job.recipe.output.folder.as_ref().and_then(|f| f.canonicalize().ok()),
         cancel,
@@ -131,6 +143,7 @@ pub(crate) fn expand(job: &Job, cancel: &Cancel) -> Result<Vec<Found>, Cancelled
 
 struct Walk<'a> {
     recursive: bool,
+    extensions: &'static [&'static str],
     results_beside: bool,
     results_folder: Option<PathBuf>,
     cancel: &'a Cancel,
@@ -171,9 +184,10 @@ impl Walk<'_> {
                 continue;
             }
             let path = entry.path();
-            if path.is_dir() && (self.recursive || !has_picture_extension(&path)) {
+            let is_wanted = has_extension(&path, self.extensions);
+            if path.is_dir() && (self.recursive || !is_wanted) {
                 folders.push(path);
-            } else if has_picture_extension(&path) {
+            } else if is_wanted {
                 files.push(path);
             }
         }

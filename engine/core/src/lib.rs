@@ -2,6 +2,7 @@
 //! the events they send. Knows no window.
 
 mod board;
+mod by_recipe;
 mod config;
 mod engine;
 mod error;
@@ -21,6 +22,7 @@ mod record;
 mod recover;
 mod screen;
 mod shared;
+mod sound;
 #[cfg(test)]
 mod testing;
 mod threads;
@@ -36,6 +38,7 @@ pub use event::{
     Event, FailureKind, Histogram, Item, ItemId, JobId, PictureInfo, PreviewTile, Side, Stage,
 };
 pub use job::{Destination, Job};
+pub use limpid_audio::settings::Speech;
 pub use limpid_nets::{LibraryConfig, ModelCard, Origin, Task};
 pub use limpid_photo::Rect;
 pub use limpid_photo::settings::{Denoise, OutputFormat, Size, StepSettings, Strength, Upscale};

@@ -13,6 +13,24 @@ use crate::recipe::{Existing, Output};
 /// Tells a result from its original where both lie in one folder.
 const MARK: &str = "-limpid";
 
+/// A file format, as far as a name depends on it.
+pub(crate) trait Named: Copy {
+    /// The usual extension, without the dot.
+    fn extension(self) -> &'static str;
+    /// Whether this extension, in any case, belongs to the format.
+    fn has_extension(self, extension: &str) -> bool;
+}
+
+impl Named for FileFormat {
+    fn extension(self) -> &'static str {
+        self.extension()
+    }
+
+    fn has_extension(self, extension: &str) -> bool {
+        self.has_extension(extension)
+    }
+}
+
 /// A file of a job, as far as its result's name depends on it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
@@ -48,7 +66,7 @@ pub(crate) struct WouldReplaceOriginal(pub(crate) PathBuf);
 /// that format.
 pub(crate) fn plan(
     target: Target<'_>,
-    format: FileFormat,
+    format: impl Named,
     claims: &mut Claims,
 ) -> Result<Plan, WouldReplaceOriginal> {
     let (folder, stem, extension) = match target.destination {
@@ -107,7 +125,7 @@ pub(crate) fn original_stem(stem: &[u8]) -> Option<&[u8]> {
     if digits == 0 { None } else { without.strip_suffix(MARK.as_bytes()) }
 }
 
-fn extension(input: &Path, format: FileFormat) -> Option<OsString> {
+fn extension(input: &Path, format: impl Named) -> Option<OsString> {
     let own = input.extension();
     let fits = own.and_then(OsStr::to_str).is_some_and(|own| format.has_extension(own));
     if fits { own.map(OsStr::to_owned) } else { Some(format.extension().into()) }

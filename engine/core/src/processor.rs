@@ -1,4 +1,6 @@
-//! The work on one picture: read, measure, compute tile by tile as the encoder asks for rows, write.
+//! The work on one picture: read, measure, compute tile by tile, write.
+
+mod behind;
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -77,11 +79,12 @@ impl Processor for PhotoProcessor {
         }
         let size = chain.output_size(picture.width(), picture.height());
         let tiles = chain.tiles(&picture, budget_bytes);
+        let band_rows = tiles.first().map_or(1, |tile| tile.height).max(1);
         let options = EncodeOptions {
             format,
             quality: recipe.output.quality,
             gps_strip: recipe.output.gps == Gps::Strip,
-            band_rows: tiles.first().map_or(1, |tile| tile.height),
+            band_rows,
         };
         let mut bands = Bands {
             tools: &self.tools,
@@ -97,14 +100,23 @@ impl Processor for PhotoProcessor {
             done_pixels: 0,
         };
         control.progress(Stage::Enhancing(bands.title.clone()), MEASURED);
-        let notes = self.tools.with(budget_bytes, cancel, |cx| {
-            encode(&picture, size, &options, &output, &mut |rect| bands.next(rect), cx)
-        });
+        let notes = behind::encode_behind(
+            |next_band| {
+                self.tools.with(budget_bytes, cancel, |cx| {
+                    encode(&picture, size, &options, &output, &mut |_| next_band(), cx)
+                })
+            },
+            |index| {
+                let y = index as u32 * band_rows;
+                let rows = band_rows.min(size.1.checked_sub(y).filter(|rows| *rows > 0)?);
+                Some(bands.next(Rect::new(0, y, size.0, rows)))
+            },
+        );
         Ok(Done { output: output.clone(), notes: notes.map_err(failed)? })
     }
 }
 
-/// Computes the bands that the encoder asks for.
+/// Computes the bands of the result.
 struct Bands<'a> {
     tools: &'a Tools,
     control: &'a Control<'a>,

@@ -1,6 +1,7 @@
-//! The recipe: what is done to a picture and how the result is stored. Plain versioned data that
+//! The recipe: what is done to a picture or a recording and how the result is stored. Plain versioned data that
 //! the canvas preview, a single run, a batch, a preset file and the command line all share.
 
+use limpid_audio::settings::Speech;
 use limpid_photo::settings::{OutputFormat, StepSettings};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,9 @@ pub struct Recipe {
     /// What is done, in order.
     #[serde(default)]
     pub steps: Vec<Step>,
+    /// What is done to a recording. A recipe that says so is for sound, and has no picture steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speech: Option<Speech>,
     /// How the result is stored.
     #[serde(default)]
     pub output: Output,
@@ -104,7 +108,13 @@ impl Recipe {
     #[must_use]
     pub fn new(steps: impl IntoIterator<Item = StepSettings>) -> Self {
         let steps = steps.into_iter().map(|settings| Step { enabled: true, settings }).collect();
-        Self { version: Self::VERSION, steps, output: Output::default() }
+        Self { version: Self::VERSION, steps, speech: None, output: Output::default() }
+    }
+
+    /// A recipe for recordings, with the default output.
+    #[must_use]
+    pub fn for_speech(speech: Speech) -> Self {
+        Self { speech: Some(speech), ..Self::new([]) }
     }
 
     /// The settings of the steps that are on, in order.
@@ -158,6 +168,14 @@ impl Recipe {
                 self.output.name
             )));
         }
+        if let Some(speech) = &self.speech {
+            speech.validate().map_err(|e| RecipeError(format!("Clean speech: {e}")))?;
+            if !self.steps.is_empty() {
+                return Err(RecipeError(
+                    "a recipe is for pictures or for speech, not for both".into(),
+                ));
+            }
+        }
         for step in &self.steps {
             step.settings
                 .validate()
@@ -170,6 +188,7 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use limpid_audio::settings::Speech;
     use limpid_photo::settings::{Denoise, Size, Strength, Upscale};
 
     #[test]
@@ -188,6 +207,15 @@ mod tests {
     }
 
     #[test]
+    fn a_recipe_for_speech_survives_toml() {
+        let speech = Speech { limit_db: Some(18.0), loudness: Some(-16.0), ..Speech::default() };
+        let recipe = Recipe::for_speech(speech);
+        let text = recipe.to_toml().unwrap();
+        assert_eq!(Recipe::from_toml(&text).unwrap(), recipe, "{text}");
+        assert!(!Recipe::new([]).to_toml().unwrap().contains("speech"));
+    }
+
+    #[test]
     fn wrong_recipes_are_refused_in_words() {
         let cases = [
             ("version = 2", "version 2"),
@@ -196,6 +224,8 @@ mod tests {
             ("version = 1\n[[steps]]\nkind = \"denoise\"\nstrength = \"a lot\"", "a lot"),
             ("version = 1\n[[steps]]\nkind = \"upscale\"\nsize = { scale = 7 }", "7"),
             ("version = 1\n[output]\nquality = 0", "quality"),
+            ("version = 1\n[speech]\nlimit_db = -1.0", "limit_db"),
+            ("version = 1\n[speech]\n[[steps]]\nkind = \"denoise\"", "not for both"),
             ("version = 1\n[output]\nname = \"../x\"", "../x"),
         ];
         let mut wrong = Vec::new();

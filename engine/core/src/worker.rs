@@ -8,11 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use limpid_kernels::{Cancel, Cancelled};
-use limpid_photo::FileFormat;
 
 use crate::event::{Event, FailureKind, ItemId, JobId, Stage};
 use crate::job::{Found, Job};
-use crate::naming::{self, Claims, Plan, Target};
+use crate::naming::{self, Claims, Named, Plan, Target};
 use crate::pace::InWork;
 use crate::queue::ItemState;
 use crate::record::{Record, Stamp, StoredPath};
@@ -83,7 +82,7 @@ impl Control<'_> {
     }
 
     /// Chooses where the result goes and writes it down, so that a restart finds what was left.
-    pub(crate) fn choose_output(&self, format: FileFormat) -> Result<PathBuf, Stop> {
+    pub(crate) fn choose_output(&self, format: impl Named) -> Result<PathBuf, Stop> {
         let target = Target {
             input: &self.task.found.input,
             below: &self.task.found.below,

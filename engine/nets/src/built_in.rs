@@ -21,8 +21,11 @@ macro_rules! built_in {
     };
 }
 
-/// Every built-in model. To add one: put its folder into `models/` and name it here.
+/// Every built-in model for pictures. To add one: put its folder into `models/` and name it here.
 pub(crate) const ALL: &[BuiltIn] = &[built_in!("dn-resnet"), built_in!("ct-srcnn-x2")];
+
+/// Every built-in model for speech, which is no [`crate::Network`].
+pub(crate) const SPEECH: &[BuiltIn] = &[built_in!("gsa-voice-live")];
 
 impl BuiltIn {
     /// What is said of it.
@@ -56,9 +59,23 @@ mod tests {
     }
 
     #[test]
+    fn speech_cards_say_what_the_weights_are() {
+        for model in SPEECH {
+            let card = model.card().unwrap();
+            assert_eq!(card.task, crate::Task::Speech, "{}", card.name);
+            let tensors = crate::weights::read_tensors(model.weights).unwrap();
+            let count: usize =
+                tensors.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum();
+            assert_eq!(card.parameters, count as u64, "{}", card.name);
+            crate::speech::OwnSpeech::read(model.weights).unwrap();
+        }
+    }
+
+    #[test]
     fn every_trained_model_is_built_in() {
         let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
-        let names: Vec<String> = ALL.iter().map(|model| model.card().unwrap().name).collect();
+        let all = ALL.iter().chain(SPEECH);
+        let names: Vec<String> = all.map(|model| model.card().unwrap().name).collect();
         for entry in std::fs::read_dir(models).unwrap() {
             let folder = entry.unwrap();
             if folder.path().join("weights.safetensors").exists() {

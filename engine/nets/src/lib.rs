@@ -23,13 +23,13 @@ mod python;
 mod quantized;
 #[cfg(test)]
 mod reference;
-mod speech;
 mod weights;
 
 mod ct_srcnn;
 mod dn_resnet;
 mod ffdnet;
 mod span;
+pub mod speech;
 
 #[cfg(test)]
 mod testing;

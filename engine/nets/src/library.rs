@@ -12,7 +12,7 @@ use crate::device::Device;
 use crate::error::{LoadError, LoadErrorKind};
 use crate::network::Network;
 use crate::packs::{self, FetchStep, Pack};
-use crate::speech::{DeepFilterNet3, DeepFilterSettings};
+use crate::speech::{DeepFilterNet3, DeepFilterSettings, OwnSpeech};
 use crate::weights::Weights;
 use crate::{built_in, imports};
 
@@ -76,6 +76,7 @@ impl Library {
             packs: packs::all()?,
             built_in: built_in::ALL
                 .iter()
+                .chain(built_in::SPEECH)
                 .map(built_in::BuiltIn::card)
                 .collect::<Result<_, _>>()?,
             loaded: Mutex::default(),
@@ -142,12 +143,12 @@ impl Library {
         Ok(network)
     }
 
-    /// A speech network called `name` that has heard nothing yet. Networks loaded one after the
-    /// other share their weights.
+    /// The network called `name`, which is DeepFilterNet3, before it has heard anything. Networks
+    /// loaded one after the other share their weights.
     ///
     /// # Errors
     /// As [`Library::load`]; [`LoadErrorKind::NoModel`] when the model does something else.
-    pub fn load_speech(
+    pub fn load_deep_filter_net(
         &self,
         name: &str,
         settings: DeepFilterSettings,
@@ -173,10 +174,10 @@ impl Library {
     /// Card and checked weights, past the cache.
     fn read(&self, name: &str) -> Result<(ModelCard, Weights), LoadError> {
         if let Some(index) = self.built_in.iter().position(|card| card.name == name) {
-            return Ok((
-                self.built_in[index].clone(),
-                Weights::read(built_in::ALL[index].weights)?,
-            ));
+            let model = built_in::ALL.get(index).ok_or_else(|| {
+                LoadError::unsupported(format!("the model {name} cleans speech, not pictures"))
+            })?;
+            return Ok((self.built_in[index].clone(), Weights::read(model.weights)?));
         }
         if let Some(pack) = self.packs.iter().find(|pack| pack.name() == name) {
             let bytes = pack.check(&self.config.packs_dir)?;
@@ -210,7 +211,13 @@ impl Library {
             .into_iter()
             .filter(|card| card.installed)
             .map(|card| {
-                let result = self.read(&card.name).map(|_| ());
+                let speech = built_in::ALL.len()..self.built_in.len();
+                let is_speech = self.built_in[speech].iter().any(|own| own.name == card.name);
+                let result = if is_speech {
+                    OwnSpeech::built_in().map(|_| ())
+                } else {
+                    self.read(&card.name).map(|_| ())
+                };
                 (card, result)
             })
             .collect()

@@ -192,7 +192,7 @@ pub(crate) fn of_graph(graph: &Graph) -> Vec<(String, Vec<usize>)> {
 }
 
 /// Little-endian values as `f32`; `None` for other types.
-fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+pub(crate) fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     match dtype {
         Dtype::F32 => {
             Some(bytes.as_chunks::<4>().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect())

@@ -2,6 +2,8 @@
 //! later.
 
 mod deep_filter_net;
+mod own;
 
 pub(crate) use deep_filter_net::tensors as deep_filter_net_tensors;
 pub use deep_filter_net::{DeepFilterNet3, DeepFilterSettings};
+pub use own::OwnSpeech;

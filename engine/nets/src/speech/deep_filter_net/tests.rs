@@ -129,7 +129,7 @@ fn every_layer_equals_onnxruntime_with_made_up_weights() {
 #[test]
 fn the_pack_equals_onnxruntime() {
     let library = Library::open(LibraryConfig::for_user()).unwrap();
-    match library.load_speech("deepfilternet3", DeepFilterSettings::default()) {
+    match library.load_deep_filter_net("deepfilternet3", DeepFilterSettings::default()) {
         Ok(network) => assert_close("pack", differences(network, &fixture("deepfilternet3"))),
         Err(error) if error.kind() == LoadErrorKind::NotInstalled => println!("not run: {error}"),
         Err(error) => panic!("{error}"),

@@ -1,0 +1,156 @@
+//! One channel through the network: resampled there and back, aligned, mixed with the original.
+
+use std::collections::VecDeque;
+
+use super::high_band::{HighBand, OctaveGain};
+use super::net::NetRunner;
+use crate::error::AudioError;
+use crate::resample::Resampler;
+use crate::speech_net::SpeechNet;
+
+/// Cleans one channel; as many samples out as in.
+pub(super) struct ChannelCleaner {
+    down: Resampler,
+    net: NetRunner,
+    up: Resampler,
+    /// How the low band sounds without the network; only where there is a high band.
+    low: Option<Resampler>,
+    gain: Option<OctaveGain>,
+    policy: HighBand,
+    /// The share of the original in the result.
+    original_share: f32,
+    /// Zeros that push the last samples through, at the file's rate.
+    tail: usize,
+    sound: Queues,
+    at_net: Vec<f32>,
+    cleaned: Vec<f32>,
+    at_file: Vec<f32>,
+}
+
+/// Samples that wait for those of the other paths, all beginning at the same time.
+#[derive(Default)]
+struct Queues {
+    original: VecDeque<f32>,
+    low: VecDeque<f32>,
+    clean: VecDeque<f32>,
+}
+
+impl ChannelCleaner {
+    /// For a channel at `rate`. `limit_db` as in [`super::CleanSettings`].
+    pub(super) fn new(
+        rate: u32,
+        net: Box<dyn SpeechNet>,
+        limit_db: Option<f32>,
+        policy: HighBand,
+    ) -> Result<Self, AudioError> {
+        let net_rate = net.rate();
+        let has_high = rate > net_rate && policy != HighBand::Drop;
+        let follows = has_high && policy == HighBand::Follow;
+        Ok(Self {
+            down: Resampler::new(rate, net_rate)?,
+            net: NetRunner::new(net)?,
+            up: Resampler::new(net_rate, rate)?,
+            low: if has_high { Some(Resampler::new(net_rate, rate)?) } else { None },
+            gain: follows.then(|| OctaveGain::new(rate, net_rate)),
+            policy,
+            original_share: limit_db.map_or(0.0, |db| 10f32.powf(-db.max(0.0) / 20.0)),
+            tail: 2 * rate.div_ceil(net_rate) as usize,
+            sound: Queues::default(),
+            at_net: Vec::new(),
+            cleaned: Vec::new(),
+            at_file: Vec::new(),
+        })
+    }
+
+    /// Takes samples and appends to `output` what is ready.
+    pub(super) fn push(&mut self, input: &[f32], output: &mut Vec<f32>) -> Result<(), AudioError> {
+        // One sample that is no number would stay in the network's memory to the end.
+        let finite = |sample: &f32| if sample.is_finite() { *sample } else { 0.0 };
+        let input: Vec<f32> = input.iter().map(finite).collect();
+        self.sound.original.extend(&input);
+        self.feed(&input)?;
+        self.mix(output, false);
+        Ok(())
+    }
+
+    fn feed(&mut self, input: &[f32]) -> Result<(), AudioError> {
+        self.at_net.clear();
+        self.down.push(input, &mut self.at_net)?;
+        self.through_net(false)
+    }
+
+    /// Brings what is at the network's rate through it and back.
+    fn through_net(&mut self, over: bool) -> Result<(), AudioError> {
+        self.cleaned.clear();
+        self.net.push(&self.at_net, &mut self.cleaned)?;
+        if over {
+            self.net.finish(&mut self.cleaned)?;
+        }
+        let mut back = |up: &mut Resampler, from: &[f32], to: &mut VecDeque<f32>| {
+            self.at_file.clear();
+            up.push(from, &mut self.at_file)?;
+            if over {
+                up.finish(&mut self.at_file)?;
+            }
+            to.extend(&self.at_file);
+            Ok::<(), AudioError>(())
+        };
+        back(&mut self.up, &self.cleaned, &mut self.sound.clean)?;
+        if let Some(low) = &mut self.low {
+            back(low, &self.at_net, &mut self.sound.low)?;
+        }
+        Ok(())
+    }
+
+    /// Appends the rest. The cleaner is of no use afterwards.
+    pub(super) fn finish(&mut self, output: &mut Vec<f32>) -> Result<(), AudioError> {
+        let zeros = vec![0.0; self.tail];
+        self.at_net.clear();
+        if self.down.changes_rate() {
+            self.down.push(&zeros, &mut self.at_net)?;
+        }
+        self.down.finish(&mut self.at_net)?;
+        self.through_net(true)?;
+        self.mix(output, true);
+        if self.sound.original.is_empty() {
+            Ok(())
+        } else {
+            Err(AudioError::internal("the cleaned sound is shorter than the original"))
+        }
+    }
+
+    /// Mixes what all paths have.
+    fn mix(&mut self, output: &mut Vec<f32>, over: bool) {
+        let Queues { original, low, clean } = &mut self.sound;
+        let mut ready = original.len().min(clean.len());
+        if self.low.is_some() {
+            ready = ready.min(low.len());
+        }
+        if let Some(gain) = &mut self.gain {
+            // Each sample is heard once: those from `heard` on are new.
+            let both = low.len().min(clean.len());
+            for at in gain.heard()..both {
+                gain.hear(low[at], clean[at]);
+            }
+            ready = ready.min(gain.ready(over));
+        }
+        let share = self.original_share;
+        output.reserve(ready);
+        for _ in 0..ready {
+            let (Some(x), Some(cleaned)) = (original.pop_front(), clean.pop_front()) else {
+                return;
+            };
+            let whole = match (self.policy, low.pop_front()) {
+                (HighBand::Keep, Some(low)) => cleaned + (x - low),
+                (HighBand::Follow, Some(low)) => {
+                    let gain = self.gain.as_mut().map_or(1.0, OctaveGain::next);
+                    cleaned + gain * (x - low)
+                }
+                _ => cleaned,
+            };
+            // As DeepFilterNet limits its attenuation. Without a limit not even a rounding is added.
+            let mixed = if share > 0.0 { share * x + (1.0 - share) * whole } else { whole };
+            output.push(mixed);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Recording from a microphone, cleaned while it arrives.
+//!
+//! ```text
+//! device thread        capture   copies what the device gave into a ring; nothing else
+//!   └ ring, 10 s
+//! limpid-recorder      recorder  writes the raw take, measures levels, then cleans: raw comes first
+//!   ├ take.wav         take      bit for bit what the device gave
+//!   ├ take (clean).wav cleaner   the mean of the channels, through a `SpeechNet`
+//!   └ ring, 60 ms      monitor   the cleaned sound to a loudspeaker, off by default
+//! limpid-flush         flush     brings what was written to the disk itself, twice a second
+//! ```
+//!
+//! The recorder polls: a device's thread that woke another one would make a system call, and those
+//! may wait.
+
+pub mod capture;
+mod cleaner;
+pub mod devices;
+mod flush;
+pub mod format;
+mod level;
+mod monitor;
+mod rate;
+pub mod recorder;
+mod storage;
+mod take;
+mod worker;
+
+pub use capture::{Capture, Fault, FaultFlag, Feed};
+pub use devices::{DeviceInfo, Direction, Wanted, devices};
+pub use format::{SampleKind, StreamFormat};
+pub use level::Level;
+pub use recorder::{
+    MonitorRequest, RecordRequest, Recorder, Snapshot, State, Take, View, Views, clean_path,
+};
+
+pub(crate) use rate::StreamResampler;

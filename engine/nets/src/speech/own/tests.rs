@@ -1,0 +1,117 @@
+use super::*;
+use crate::error::LoadErrorKind;
+use crate::weights::{read_tensors, widen, write};
+
+/// Weights of a small random network in half precision, and what PyTorch made of the sound of
+/// [`sound`] with it: by `models/train/speech/fixture.py`.
+const SMALL: &[u8] = include_bytes!("../../../tests/fixtures/gsa-voice-small.safetensors");
+const WANTED: &[u8] = include_bytes!("../../../tests/fixtures/gsa-voice-small-out.safetensors");
+
+const HOPS: usize = 200;
+
+/// Noise from a linear congruential generator whose level rises and falls, with a silent stretch.
+fn sound() -> Vec<f32> {
+    let mut state: u32 = 1;
+    (0..HOPS * OwnSpeech::HOP)
+        .map(|n| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let noise = (state >> 8) as f32 / (1u32 << 24) as f32 - 0.5;
+            let hop = n / OwnSpeech::HOP;
+            noise * [0.5, 0.02, 0.2, 0.0, 0.004][hop / 9 % 5]
+        })
+        .collect()
+}
+
+fn clean(network: &mut OwnSpeech, sound: &[f32]) -> Vec<f32> {
+    let mut out = vec![0.0; sound.len()];
+    for (input, output) in
+        sound.chunks_exact(OwnSpeech::HOP).zip(out.chunks_exact_mut(OwnSpeech::HOP))
+    {
+        network.process(input, output).unwrap();
+    }
+    out
+}
+
+#[test]
+fn hop_by_hop_equals_pytorch_on_the_whole_clip() {
+    let found = clean(&mut OwnSpeech::read(SMALL).unwrap(), &sound());
+    let stored = read_tensors(WANTED).unwrap();
+    assert!(stored.len() > 3);
+    let mut loudest = 0f32;
+    for tensor in stored {
+        // Each is named for the sample it starts at.
+        let first: usize = tensor.name.parse().unwrap();
+        let wanted = widen(tensor.dtype, &tensor.bytes).unwrap();
+        let found = &found[first + OwnSpeech::DELAY..][..wanted.len()];
+        for (n, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+            loudest = loudest.max(wanted.abs());
+            let at = first + n;
+            assert!((found - wanted).abs() <= 1e-4, "{found} for {wanted} at {at}");
+        }
+    }
+    assert!(loudest > 0.05, "there was something to compare");
+}
+
+#[test]
+fn a_reset_stream_starts_over() {
+    let mut network = OwnSpeech::read(SMALL).unwrap();
+    let sound = &sound()[..12_800];
+    let first = clean(&mut network, sound);
+    let after = clean(&mut network, sound);
+    network.reset();
+    assert_ne!(first, after);
+    assert_eq!(first, clean(&mut network, sound));
+}
+
+#[test]
+fn a_floor_of_one_is_the_noisy_sound_delayed() {
+    let mut network = OwnSpeech::read(SMALL).unwrap();
+    network.set_floor(1.0);
+    let sound = sound();
+    let out = clean(&mut network, &sound);
+    for (now, then) in out[OwnSpeech::DELAY..].iter().zip(&sound) {
+        assert!((now - then).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn what_is_not_a_number_leaves_no_trace() {
+    let mut network = OwnSpeech::read(SMALL).unwrap();
+    let mut sound = sound();
+    sound[3000] = f32::NAN;
+    sound[5000] = f32::INFINITY;
+    sound[7000] = f32::MAX;
+    assert!(clean(&mut network, &sound).iter().all(|value| value.is_finite()));
+}
+
+#[test]
+fn wrong_hops_and_files_are_refused_in_words() {
+    let mut network = OwnSpeech::read(SMALL).unwrap();
+    let error = network.process(&[0.0; 100], &mut [0.0; 256]).unwrap_err();
+    assert!(error.to_string().contains("100 samples"), "{error}");
+
+    assert!(OwnSpeech::read(&SMALL[..SMALL.len() / 2]).is_err());
+    let sound = metadata(SMALL).unwrap();
+    let altered = |key: &str, value: &str, drop: usize| {
+        let mut about = sound.clone();
+        about.insert(key.to_owned(), value.to_owned());
+        let mut tensors = read_tensors(SMALL).unwrap();
+        tensors.truncate(tensors.len() - drop);
+        OwnSpeech::read(&write(&about, tensors).unwrap())
+    };
+    assert!(altered("note", "", 0).is_ok());
+    for (key, value, drop) in [
+        ("limpid.arch", "dn-resnet", 0),
+        ("limpid.channels", "4000000000", 0),
+        ("limpid.channels", "10", 0),
+        ("limpid.heads", "3", 0),
+        ("limpid.attention", "none", 0),
+        ("note", "", 1),
+    ] {
+        let error = altered(key, value, drop).unwrap_err();
+        assert!(
+            matches!(error.kind(), LoadErrorKind::Damaged | LoadErrorKind::Unsupported),
+            "{key} = {value}: {error}"
+        );
+    }
+}

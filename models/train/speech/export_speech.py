@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Writes a trained speech network as `weights.safetensors` (half precision) and its `card.toml`.
+
+The figures on the card come from `eval.json` in the same folder, measured through the program by
+tests/score/speech.py: make that, then run this again.
+"""
+import argparse
+import json
+import pathlib
+
+import torch
+from safetensors.torch import save_file
+
+from speech_net import SpeechNet
+
+HERE = pathlib.Path(__file__).resolve().parent
+NAME = "gsa-voice-live"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=pathlib.Path, required=True)
+    parser.add_argument("--name", default="live", help="of the checkpoint in DATA")
+    parser.add_argument("--models", type=pathlib.Path, default=HERE.parents[1])
+    args = parser.parse_args()
+    saved = torch.load(args.data / f"{args.name}.ckpt", weights_only=True, map_location="cpu")
+    folder = args.models / NAME
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {k: v.half().contiguous() for k, v in saved["average"].items()}
+    if not all(v.isfinite().all() for v in tensors.values()):
+        raise SystemExit("the checkpoint holds values that half precision cannot")
+    metadata = {f"limpid.{k}": str(v) for k, v in saved["sizes"].items()}
+    metadata |= {"limpid.arch": SpeechNet.arch, "limpid.attention": saved["attention"]}
+    save_file(tensors, folder / "weights.safetensors", metadata=metadata)
+    (folder / "weights.safetensors").chmod(0o644)
+    parameters = sum(v.numel() for v in tensors.values())
+    evaluation = folder / "eval.json"
+    quality = json.loads(evaluation.read_text())["quality"] if evaluation.exists() else []
+    run = saved["run"]
+    where = "one CPU thread" if run["device"] == "cpu" else "a GPU"
+    source = (f"Trained by this project: models/train/speech, seed {run['seed']}, {saved['step']} steps of "
+              f"{run['batch']} mixtures of {run['seconds']:g} seconds, {saved['spent'] / 60:.0f} minutes on "
+              f"{where}; voices and noises named in models/train/speech/speech.toml")
+    quote = lambda text: json.dumps(text, ensure_ascii=False)
+    lines = lambda items: "[\n" + "".join(f"    {quote(item)},\n" for item in items) + "]"
+    limits = [
+        "Trained for little more than an hour on one processor core: a first model, below the public networks of its kind.",
+        "16 kHz: what lies above 8 kHz is not in its output.",
+        "Sees nothing of what comes later; 32 ms of latency.",
+        "Removes a part of a room's echo only.",
+    ]
+    (folder / "card.toml").write_text(f"""name = {quote(NAME)}
+title = "GSA Voice, live"
+task = "speech"
+summary = "Cleans a voice while it arrives, from noise and from some of the room."
+source = {quote(source)}
+license = "MIT OR Apache-2.0"
+parameters = {parameters}
+quality = {lines(quality)}
+limits = {lines(limits)}
+""")
+    print(f"{folder}: {parameters} parameters, step {saved['step']}")
+
+
+if __name__ == "__main__":
+    main()
