@@ -108,7 +108,8 @@ impl Task for Run<'_> {
         let (inputs, outputs) = (layer.inputs, layer.outputs);
         let mut sums = [0.0_f32; MAX_PANEL];
         for group in 0..layer.groups {
-            for &panel in &layer.packed.panels {
+            // the last panels may hold nothing but padding
+            for &panel in layer.packed.panels.iter().filter(|panel| panel.channel < outputs) {
                 let width = panel.nr * S::LANES;
                 debug_assert!(width <= MAX_PANEL);
                 // SAFETY: a group has `inputs` values; the bias is padded like the panels, and the
@@ -123,7 +124,7 @@ impl Task for Run<'_> {
                         x[0].store(sums.as_mut_ptr().add(at));
                     }
                 }
-                let count = width.min(outputs.saturating_sub(panel.channel));
+                let count = width.min(outputs - panel.channel);
                 let first = group * outputs + panel.channel;
                 output[first..first + count].copy_from_slice(&sums[..count]);
             }
