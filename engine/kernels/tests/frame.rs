@@ -39,7 +39,9 @@ fn stale() -> Feature {
     frame
 }
 
-const ACTIVATIONS: [(Activation<'static>, fn(f64) -> f64); 4] = [
+type Function = fn(f64) -> f64;
+
+const ACTIVATIONS: [(Activation<'static>, Function); 4] = [
     (Activation::None, |x| x),
     (Activation::Relu, |x| x.max(0.0)),
     (Activation::Tanh, f64::tanh),

@@ -25,7 +25,7 @@ fn every_pack_can_be_fetched_and_loaded() {
             library.fetch(pack.name(), &Cancel::new(), &mut |_| steps += 1).and_then(|card| {
                 match card.task {
                     Task::Speech => library
-                        .load_speech(pack.name(), DeepFilterSettings::default())
+                        .load_deep_filter_net(pack.name(), DeepFilterSettings::default())
                         .map(|_| card),
                     _ => library.load(pack.name()).map(|network| network.card().clone()),
                 }
