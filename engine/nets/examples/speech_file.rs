@@ -1,5 +1,7 @@
 //! Cleans a WAV file of one channel at 48 kHz with DeepFilterNet3, for comparison with other
-//! runtimes: `speech_file WEIGHTS IN.wav OUT.wav [--limit-db N] [--reference]`.
+//! runtimes: `speech_file WEIGHTS IN.wav OUT.wav [--limit-db N] [--snr-db MIN MAX FILTER]
+//! [--reference]`. The three are local signal-to-noise ratios beyond which stages are left out, as in
+//! `DeepFilterSettings`; `--reference` treats silence as the reference runtime does.
 //!
 //! The output is 32-bit float and in time with the input, without what the delay holds back. Prints the
 //! processor seconds that cleaning took as a share of the length of the sound, without reading and
@@ -17,16 +19,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut paths = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
+        let mut number = || -> Result<f32, Box<dyn Error>> {
+            Ok(arguments.next().ok_or_else(|| format!("{argument} needs a number"))?.parse()?)
+        };
         match argument.as_str() {
             "--reference" => settings.silent_hops = 0,
-            "--limit-db" => {
-                settings.limit_db = arguments.next().ok_or("--limit-db needs a number")?.parse()?;
+            "--limit-db" => settings.limit_db = number()?,
+            "--snr-db" => {
+                settings.min_snr_db = number()?;
+                settings.max_snr_db = number()?;
+                settings.max_filter_snr_db = number()?;
             }
             _ => paths.push(argument),
         }
     }
     let [weights, input, output] = paths.as_slice() else {
-        return Err("speech_file WEIGHTS IN.wav OUT.wav [--limit-db N] [--reference]".into());
+        return Err("speech_file WEIGHTS IN.wav OUT.wav [--limit-db N] [--snr-db MIN MAX FILTER] \
+                    [--reference]"
+            .into());
     };
     let weights = Weights::read(&std::fs::read(weights)?)?;
     let mut network = DeepFilterNet3::new(&weights, settings)?;
