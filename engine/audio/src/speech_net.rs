@@ -1,6 +1,8 @@
 //! What a network must do to clean speech while it arrives.
 
-use crate::error::AudioError;
+use limpid_nets::SpeechNetwork;
+
+use crate::error::{AudioError, ErrorKind};
 
 /// A network that cleans one channel of speech, hop by hop.
 pub trait SpeechNet: Send {
@@ -22,4 +24,28 @@ pub trait SpeechNet: Send {
 
     /// Forgets what it has heard.
     fn reset(&mut self);
+}
+
+impl SpeechNet for SpeechNetwork {
+    fn rate(&self) -> u32 {
+        self.rate()
+    }
+
+    fn hop(&self) -> usize {
+        self.hop()
+    }
+
+    fn delay(&self) -> usize {
+        self.delay()
+    }
+
+    fn process(&mut self, input: &[f32], output: &mut [f32]) -> Result<(), AudioError> {
+        self.process(input, output).map_err(|error| {
+            AudioError::new(ErrorKind::Internal, error.to_string()).because(error)
+        })
+    }
+
+    fn reset(&mut self) {
+        self.reset();
+    }
 }

@@ -12,7 +12,7 @@ use crate::device::Device;
 use crate::error::{LoadError, LoadErrorKind};
 use crate::network::Network;
 use crate::packs::{self, FetchStep, Pack};
-use crate::speech::{DeepFilterNet3, DeepFilterSettings, OwnSpeech};
+use crate::speech::{DeepFilterNet3, DeepFilterSettings, OwnSpeech, SpeechNetwork};
 use crate::weights::Weights;
 use crate::{built_in, imports};
 
@@ -141,6 +141,20 @@ impl Library {
             Arc::new(Network::on(card, &weights, &self.device, Arc::clone(&self.buffers))?);
         self.loaded().insert(name.to_owned(), Arc::clone(&network));
         Ok(network)
+    }
+
+    /// A speech network called `name` that has heard nothing yet.
+    ///
+    /// # Errors
+    /// As [`Library::load`]; [`LoadErrorKind::NoModel`] when the model does something else.
+    pub fn load_speech(&self, name: &str) -> Result<SpeechNetwork, LoadError> {
+        let is_ours = built_in::SPEECH.iter().any(|own| own.card().is_ok_and(|c| c.name == name));
+        if is_ours {
+            let (_, network) = OwnSpeech::built_in()?;
+            return Ok(SpeechNetwork::Own(Box::new(network)));
+        }
+        let network = self.load_deep_filter_net(name, DeepFilterSettings::default())?;
+        Ok(SpeechNetwork::DeepFilter(Box::new(network)))
     }
 
     /// The network called `name`, which is DeepFilterNet3, before it has heard anything. Networks

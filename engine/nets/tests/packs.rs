@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 use limpid_kernels::Cancel;
-use limpid_nets::{DeepFilterSettings, Library, LibraryConfig, Task};
+use limpid_nets::{Library, LibraryConfig, Task};
 
 #[test]
 fn every_pack_can_be_fetched_and_loaded() {
@@ -24,9 +24,7 @@ fn every_pack_can_be_fetched_and_loaded() {
         let result =
             library.fetch(pack.name(), &Cancel::new(), &mut |_| steps += 1).and_then(|card| {
                 match card.task {
-                    Task::Speech => library
-                        .load_deep_filter_net(pack.name(), DeepFilterSettings::default())
-                        .map(|_| card),
+                    Task::Speech => library.load_speech(pack.name()).map(|_| card),
                     _ => library.load(pack.name()).map(|network| network.card().clone()),
                 }
             });
