@@ -165,16 +165,36 @@ impl Packed {
     pub(crate) unsafe fn row<S: Simd>(&self, a: *const f32, start: *const f32, out: *mut f32) {
         for i in 0..self.panels.len() {
             let panel = self.panels[i];
-            // SAFETY: the caller's promise; a panel's weights are as `new` packed them.
+            // SAFETY: the caller's promise.
             unsafe {
-                let b = self.slice::<S>(panel, 0);
                 let (start, out) = (start.add(panel.channel), out.add(panel.channel));
-                match panel.nr {
-                    1 => row::<S, 1, 8>(self.depth, a, b, start, out),
-                    2 => row::<S, 2, 4>(self.depth, a, b, start, out),
-                    3 => row::<S, 3, 3>(self.depth, a, b, start, out),
-                    _ => row::<S, 4, 2>(self.depth, a, b, start, out),
-                }
+                self.panel_row::<S>(panel, 0, a, start, out);
+            }
+        }
+    }
+
+    /// As [`Packed::row`] for one panel of any slice; `start` and `out` are those of its channels.
+    ///
+    /// # Safety
+    /// As there, for the channels of the panel, which is one of this packing; `slice` is less than
+    /// `slices`.
+    #[inline(always)]
+    pub(crate) unsafe fn panel_row<S: Simd>(
+        &self,
+        panel: Panel,
+        slice: usize,
+        a: *const f32,
+        start: *const f32,
+        out: *mut f32,
+    ) {
+        // SAFETY: the caller's promise; a panel's weights are as `new` packed them.
+        unsafe {
+            let b = self.slice::<S>(panel, slice);
+            match panel.nr {
+                1 => row::<S, 1, 8>(self.depth, a, b, start, out),
+                2 => row::<S, 2, 4>(self.depth, a, b, start, out),
+                3 => row::<S, 3, 3>(self.depth, a, b, start, out),
+                _ => row::<S, 4, 2>(self.depth, a, b, start, out),
             }
         }
     }

@@ -26,7 +26,8 @@
 //!   layer is a 1 x 1 [`Conv2d`], [`softmax`] and [`LayerNorm`] go over the channels of a pixel.
 //!   [`Attention`] takes keys a tile at a time and never holds all scores.
 //! * **Recurrences**: [`Gru`] and [`Lstm`], a step at a time or whole sequences. [`spectrum`] has
-//!   what stands around the Fourier transform of sound.
+//!   what stands around the Fourier transform of sound, [`frame`] the layers of networks that take it
+//!   a frame at a time.
 //! * **Epilogues** (bias, residual, activation, clamp) happen between the sums and memory.
 //! * **Threads.** Work is cut into blocks and handed out by a counter; each output is computed by the
 //!   same operations in the same order whoever does it. A convolution too small to be worth waking
@@ -105,6 +106,7 @@ mod conv;
 mod elementwise;
 mod epilogue;
 mod feature;
+pub mod frame;
 mod gelu;
 mod gemm;
 mod interleave;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use crate::card::Task;
 use crate::error::LoadError;
 use crate::graph::Graph;
+use crate::speech::deep_filter_net_tensors;
+use crate::weights::of_graph;
 use crate::{ct_srcnn, dn_resnet, ffdnet, span};
 
 /// What a weight file's `__metadata__` says under `limpid.*`: which network, and how large.
@@ -40,6 +42,8 @@ pub enum Architecture {
         /// Enlargement.
         scale: usize,
     },
+    /// `deepfilternet3`: the speech denoiser of `speech/deep_filter_net`, in its one size.
+    DeepFilterNet3,
 }
 
 /// Hyper-parameters come from files: beyond these a network is refused before anything of its
@@ -87,6 +91,7 @@ impl Architecture {
                 blocks: number("blocks", 1..=MAX_DEPTH)?,
                 scale: number("scale", 2..=MAX_SCALE)?,
             }),
+            "deepfilternet3" => Ok(Self::DeepFilterNet3),
             other => Err(LoadError::unsupported(format!(
                 "the weight file is for a network this program does not know, \"{}\"",
                 other.chars().take(40).collect::<String>().escape_default()
@@ -110,6 +115,7 @@ impl Architecture {
             Self::CtSrcnn { channels, blocks, scale } => {
                 ("ct-srcnn", vec![("channels", channels), ("blocks", blocks), ("scale", scale)])
             }
+            Self::DeepFilterNet3 => ("deepfilternet3", Vec::new()),
         };
         let mut metadata = BTreeMap::from([("limpid.arch".to_owned(), name.to_owned())]);
         for (key, value) in numbers {
@@ -118,10 +124,11 @@ impl Architecture {
         metadata
     }
 
-    /// The layers.
+    /// The layers, of a network that runs on pictures.
     ///
     /// # Errors
-    /// A mistake in the description; hyper-parameters within the limits never make one.
+    /// A network for speech; a mistake in the description, which hyper-parameters within the limits
+    /// never make.
     pub fn graph(self) -> Result<Graph, LoadError> {
         match self {
             Self::FfdNet { channels, layers } => ffdnet::describe(channels, layers),
@@ -130,8 +137,31 @@ impl Architecture {
             Self::CtSrcnn { channels, blocks, scale } => {
                 ct_srcnn::describe(channels, blocks, scale)
             }
+            Self::DeepFilterNet3 => {
+                return Err(LoadError::unsupported("the network cleans speech, not pictures"));
+            }
         }
         .map_err(|fault| LoadError::unsupported(format!("the network has {fault}")))
+    }
+
+    /// Names and shapes of all tensors.
+    ///
+    /// # Errors
+    /// A mistake in a description.
+    pub(crate) fn tensors(self) -> Result<Vec<(String, Vec<usize>)>, LoadError> {
+        match self {
+            Self::DeepFilterNet3 => Ok(deep_filter_net_tensors::tensors()),
+            _ => Ok(of_graph(&self.graph()?)),
+        }
+    }
+
+    /// Number of trained parameters.
+    ///
+    /// # Errors
+    /// A mistake in a description.
+    pub fn parameters(self) -> Result<u64, LoadError> {
+        let count = |shape: &[usize]| shape.iter().product::<usize>() as u64;
+        Ok(self.tensors()?.iter().map(|(_, shape)| count(shape)).sum())
     }
 
     /// What it is for.
@@ -142,6 +172,7 @@ impl Architecture {
             Self::Span { scale, .. } | Self::CtSrcnn { scale, .. } => {
                 Task::Upscale { scale: scale as u32 }
             }
+            Self::DeepFilterNet3 => Task::Speech,
         }
     }
 }
@@ -159,7 +190,7 @@ mod tests {
 
     #[test]
     fn metadata_round_trips() {
-        for architecture in ALL {
+        for architecture in ALL.into_iter().chain([Architecture::DeepFilterNet3]) {
             let read = Architecture::from_metadata(&architecture.to_metadata()).unwrap();
             assert_eq!(read, architecture);
         }

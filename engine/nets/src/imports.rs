@@ -81,7 +81,7 @@ pub(crate) fn import(
     };
     let (weights, written) = read().map_err(|error| error.at(path))?;
     let architecture = weights.architecture()?;
-    let graph = architecture.graph()?;
+    let parameters = architecture.parameters()?;
 
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let text = written.unwrap_or_else(|| CardText {
@@ -96,9 +96,8 @@ pub(crate) fn import(
         limits: Vec::new(),
     });
     let name = free_name(&text.name, &taken);
-    let mut card =
-        CardText { name, task: architecture.task(), parameters: graph.parameters(), ..text }
-            .of_import(bytes.len() as u64, sha256(&bytes));
+    let mut card = CardText { name, task: architecture.task(), parameters, ..text }
+        .of_import(bytes.len() as u64, sha256(&bytes));
     card.title = card.title.chars().filter(|c| !c.is_control()).take(80).collect();
 
     let written = toml::to_string(&card)

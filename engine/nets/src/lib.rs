@@ -42,5 +42,5 @@ pub use error::{LoadError, LoadErrorKind, NetError};
 pub use library::{Library, LibraryConfig};
 pub use limpid_kernels::RunContext;
 pub use network::Network;
-pub use speech::SpeechNetwork;
+pub use speech::{DeepFilterNet3, DeepFilterSettings, SpeechNetwork};
 pub use weights::{Tensor, Weights};

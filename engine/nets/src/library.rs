@@ -12,7 +12,7 @@ use crate::device::Device;
 use crate::error::{LoadError, LoadErrorKind};
 use crate::network::Network;
 use crate::packs::{self, FetchStep, Pack};
-use crate::speech::{OwnSpeech, SpeechNetwork};
+use crate::speech::{DeepFilterNet3, DeepFilterSettings, OwnSpeech, SpeechNetwork};
 use crate::weights::Weights;
 use crate::{built_in, imports};
 
@@ -51,6 +51,8 @@ pub struct Library {
     packs: Vec<Pack>,
     built_in: Vec<ModelCard>,
     loaded: Mutex<HashMap<String, Arc<Network>>>,
+    /// As they are before they hear anything.
+    speech: Mutex<HashMap<String, DeepFilterNet3>>,
     buffers: Arc<Buffers>,
     device: Device,
 }
@@ -78,6 +80,7 @@ impl Library {
                 .map(built_in::BuiltIn::card)
                 .collect::<Result<_, _>>()?,
             loaded: Mutex::default(),
+            speech: Mutex::default(),
             buffers: Arc::default(),
             device,
         })
@@ -117,10 +120,7 @@ impl Library {
         let card =
             models.into_iter().find(|card| card.name == name).ok_or_else(|| unknown(name))?;
         if card.task != task {
-            return Err(LoadError::new(
-                LoadErrorKind::NoModel,
-                format!("the model {name} can {}, not {task}", card.task),
-            ));
+            return Err(other_task(&card, task));
         }
         if !card.installed {
             return Err(not_installed(&card));
@@ -153,7 +153,36 @@ impl Library {
             let (_, network) = OwnSpeech::built_in()?;
             return Ok(SpeechNetwork::Own(Box::new(network)));
         }
-        Err(unknown(name))
+        let network = self.load_deep_filter_net(name, DeepFilterSettings::default())?;
+        Ok(SpeechNetwork::DeepFilter(Box::new(network)))
+    }
+
+    /// The network called `name`, which is DeepFilterNet3, before it has heard anything. Networks
+    /// loaded one after the other share their weights.
+    ///
+    /// # Errors
+    /// As [`Library::load`]; [`LoadErrorKind::NoModel`] when the model does something else.
+    pub fn load_deep_filter_net(
+        &self,
+        name: &str,
+        settings: DeepFilterSettings,
+    ) -> Result<DeepFilterNet3, LoadError> {
+        let mut loaded = self.speech.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = if let Some(network) = loaded.get(name) {
+            network.clone()
+        } else {
+            let (card, weights) = self.read(name)?;
+            if card.task != Task::Speech {
+                return Err(other_task(&card, Task::Speech));
+            }
+            let network = DeepFilterNet3::new(&weights, settings)?;
+            loaded.insert(name.to_owned(), network.clone());
+            network
+        };
+        drop(loaded);
+        let mut network = fresh;
+        network.set_settings(settings);
+        Ok(network)
     }
 
     /// Card and checked weights, past the cache.
@@ -234,6 +263,7 @@ impl Library {
             self.packs.iter().find(|pack| pack.name() == name).ok_or_else(|| unknown(name))?;
         pack.fetch(&self.config.packs_dir, cancel, progress)?;
         self.loaded().remove(name);
+        self.speech.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         Ok(pack.card(&self.config.packs_dir))
     }
 
@@ -256,6 +286,13 @@ fn unknown(name: &str) -> LoadError {
     LoadError::new(
         LoadErrorKind::UnknownName,
         format!("there is no model called \"{}\"", name.escape_debug()),
+    )
+}
+
+fn other_task(card: &ModelCard, task: Task) -> LoadError {
+    LoadError::new(
+        LoadErrorKind::NoModel,
+        format!("the model {} can {}, not {task}", card.name, card.task),
     )
 }
 

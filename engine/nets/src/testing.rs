@@ -51,7 +51,7 @@ pub(crate) fn random_weights(graph: &Graph, seed: u64) -> Weights {
 
 fn random_tensors(graph: &Graph, seed: u64) -> impl Iterator<Item = (String, Tensor)> {
     let mut random = Random::new(seed);
-    weights::expected(graph).into_iter().map(move |(name, shape)| {
+    weights::of_graph(graph).into_iter().map(move |(name, shape)| {
         let fan_in: usize = shape[1..].iter().product();
         let gain = (3.0 / fan_in as f32).sqrt() * if shape.len() == 1 { 0.1 } else { 1.0 };
         let count: usize = shape.iter().product();

@@ -47,18 +47,13 @@ impl Weights {
     pub fn read(bytes: &[u8]) -> Result<Self, LoadError> {
         let (tensors, metadata) = parse(bytes)?;
         let architecture = Architecture::from_metadata(&metadata)?;
-        let graph = architecture.graph()?;
-        Self::check(architecture, &graph, &tensors)
+        Self::check(architecture, &tensors)
     }
 
-    /// Takes the tensors that `graph` asks for.
-    fn check(
-        architecture: Architecture,
-        graph: &Graph,
-        file: &SafeTensors<'_>,
-    ) -> Result<Self, LoadError> {
+    /// Takes the tensors that the network asks for.
+    fn check(architecture: Architecture, file: &SafeTensors<'_>) -> Result<Self, LoadError> {
         let mut tensors = HashMap::new();
-        for (name, shape) in expected(graph) {
+        for (name, shape) in architecture.tensors()? {
             let view = file
                 .tensor(&name)
                 .map_err(|_| LoadError::damaged(format!("the weight file has no tensor {name}")))?;
@@ -105,7 +100,7 @@ impl Weights {
         mut values: impl FnMut(&str, &[usize]) -> Vec<f32>,
     ) -> Result<Self, LoadError> {
         let mut tensors = HashMap::new();
-        for (name, shape) in expected(&architecture.graph()?) {
+        for (name, shape) in architecture.tensors()? {
             let data = values(&name, &shape);
             if data.len() != shape.iter().product::<usize>() {
                 return Err(LoadError::damaged(format!("{} values for {name}", data.len())));
@@ -123,7 +118,7 @@ impl Weights {
         graph: &Graph,
         tensors: HashMap<String, Tensor>,
     ) -> Result<Self, LoadError> {
-        for (name, shape) in expected(graph) {
+        for (name, shape) in of_graph(graph) {
             let fits = tensors.get(&name).is_some_and(|tensor| {
                 tensor.shape == shape && tensor.data.len() == shape.iter().product::<usize>()
             });
@@ -182,8 +177,8 @@ fn parse(bytes: &[u8]) -> Result<(SafeTensors<'_>, BTreeMap<String, String>), Lo
     Ok((tensors, metadata))
 }
 
-/// Names and shapes of the tensors a network needs.
-pub(crate) fn expected(graph: &Graph) -> Vec<(String, Vec<usize>)> {
+/// Names and shapes of the tensors a description needs.
+pub(crate) fn of_graph(graph: &Graph) -> Vec<(String, Vec<usize>)> {
     graph
         .convs()
         .flat_map(|conv| {

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 use limpid_kernels::Cancel;
-use limpid_nets::{Library, LibraryConfig};
+use limpid_nets::{Library, LibraryConfig, Task};
 
 #[test]
 fn every_pack_can_be_fetched_and_loaded() {
@@ -21,11 +21,15 @@ fn every_pack_can_be_fetched_and_loaded() {
     let mut faults = Vec::new();
     for pack in library.packs() {
         let mut steps = 0;
-        let result = library
-            .fetch(pack.name(), &Cancel::new(), &mut |_| steps += 1)
-            .and_then(|_| library.load(pack.name()));
+        let result =
+            library.fetch(pack.name(), &Cancel::new(), &mut |_| steps += 1).and_then(|card| {
+                match card.task {
+                    Task::Speech => library.load_speech(pack.name()).map(|_| card),
+                    _ => library.load(pack.name()).map(|network| network.card().clone()),
+                }
+            });
         match result {
-            Ok(network) => assert!(network.card().installed && steps == 3),
+            Ok(card) => assert!(card.installed && steps == 3),
             Err(error) => faults.push(format!("{}: {error}", pack.name())),
         }
     }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use limpid_kernels::{Cancel, Planes, Pool, RunContext};
-use limpid_nets::{Device, Library, LibraryConfig, LoadErrorKind, Network};
+use limpid_nets::{Device, Library, LibraryConfig, LoadErrorKind, Network, Task};
 use safetensors::SafeTensors;
 
 /// Largest difference allowed from another implementation, of a range of 0..1.
@@ -79,7 +79,8 @@ fn small_networks_on(device: Device) {
 fn packs_equal_the_runtimes_they_come_from() {
     let library = Library::open(LibraryConfig::for_user()).unwrap();
     let mut faults = Vec::new();
-    for pack in library.packs() {
+    // those for speech are compared beside them, layer by layer
+    for pack in library.packs().iter().filter(|pack| pack.card.task != Task::Speech) {
         let name = pack.name();
         match library.load(name) {
             Ok(network) => {

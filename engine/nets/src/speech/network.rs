@@ -1,6 +1,6 @@
 //! Any of the speech networks, as the sound engine drives them.
 
-use super::OwnSpeech;
+use super::{DeepFilterNet3, OwnSpeech};
 use crate::error::NetError;
 
 /// A speech network listening to one channel, whichever it is.
@@ -8,6 +8,8 @@ use crate::error::NetError;
 pub enum SpeechNetwork {
     /// The one that is inside the program.
     Own(Box<OwnSpeech>),
+    /// The pack of that name.
+    DeepFilter(Box<DeepFilterNet3>),
 }
 
 impl SpeechNetwork {
@@ -16,6 +18,7 @@ impl SpeechNetwork {
     pub fn rate(&self) -> u32 {
         match self {
             Self::Own(_) => OwnSpeech::RATE,
+            Self::DeepFilter(_) => DeepFilterNet3::RATE,
         }
     }
 
@@ -24,6 +27,7 @@ impl SpeechNetwork {
     pub fn hop(&self) -> usize {
         match self {
             Self::Own(_) => OwnSpeech::HOP,
+            Self::DeepFilter(_) => DeepFilterNet3::HOP,
         }
     }
 
@@ -32,6 +36,7 @@ impl SpeechNetwork {
     pub fn delay(&self) -> usize {
         match self {
             Self::Own(_) => OwnSpeech::DELAY,
+            Self::DeepFilter(_) => DeepFilterNet3::DELAY,
         }
     }
 
@@ -43,6 +48,7 @@ impl SpeechNetwork {
     pub fn process(&mut self, input: &[f32], output: &mut [f32]) -> Result<(), NetError> {
         match self {
             Self::Own(network) => network.process(input, output),
+            Self::DeepFilter(network) => network.process(input, output),
         }
     }
 
@@ -50,6 +56,7 @@ impl SpeechNetwork {
     pub fn reset(&mut self) {
         match self {
             Self::Own(network) => network.reset(),
+            Self::DeepFilter(network) => network.reset(),
         }
     }
 }
