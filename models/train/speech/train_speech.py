@@ -125,7 +125,8 @@ def main():
     running, parts, last_save, last_log = [], [], time.time(), time.time()
     while (done := progress()) < 1 and not stop:
         started = time.time()
-        stage = int(done >= SECOND_STAGE)
+        # A longer run that is resumed does not go back to the first stage.
+        stage = int(done >= SECOND_STAGE or 1 in losses.weights)
         rate = args.rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * done)))
         for group in optimiser.param_groups:
             group["lr"] = rate
