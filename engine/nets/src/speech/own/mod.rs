@@ -81,7 +81,8 @@ impl OwnSpeech {
     /// # Errors
     /// The weights or the card are faulty, which the tests of this crate exclude.
     pub fn built_in() -> Result<(ModelCard, Self), LoadError> {
-        let model = SPEECH.first().ok_or_else(|| LoadError::damaged("no speech model is built in"))?;
+        let model =
+            SPEECH.first().ok_or_else(|| LoadError::damaged("no speech model is built in"))?;
         Ok((model.card()?, Self::read(model.weights)?))
     }
 
