@@ -146,7 +146,9 @@ def main():
             with torch.no_grad():
                 for name, value in model.state_dict().items():
                     average[name].lerp_(value, 1 - decay)
-            running.append([float(p) for p in parts])
+            if running and len(running[0]) != len(parts):
+                running = []  # the stage has changed
+            running.append([float(p.detach()) for p in parts])
         spent += min(time.time() - started, 60)
         if time.time() - last_save > 120:
             save()
