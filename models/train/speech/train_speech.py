@@ -125,7 +125,8 @@ def main():
     running, parts, last_save, last_log = [], [], time.time(), time.time()
     while (done := progress()) < 1 and not stop:
         started = time.time()
-        stage = int(done >= SECOND_STAGE)
+        # A longer run that is resumed does not go back to the first stage.
+        stage = int(done >= SECOND_STAGE or 1 in losses.weights)
         rate = args.rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * done)))
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -145,7 +146,9 @@ def main():
             with torch.no_grad():
                 for name, value in model.state_dict().items():
                     average[name].lerp_(value, 1 - decay)
-            running.append([float(p) for p in parts])
+            if running and len(running[0]) != len(parts):
+                running = []  # the stage has changed
+            running.append([float(p.detach()) for p in parts])
         spent += min(time.time() - started, 60)
         if time.time() - last_save > 120:
             save()

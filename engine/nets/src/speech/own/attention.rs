@@ -16,7 +16,7 @@ pub(super) const REACH: usize = 128;
 /// Beyond this many sigmas a score's factor is below 1.2e-7.
 const SIGMAS: f32 = 4.0;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Attention {
     norm: Norm,
     qkv: Linear,
@@ -33,7 +33,7 @@ pub(super) struct Attention {
     mixed: Vec<f32>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Head {
     /// Factor of the score at each distance, with the usual `1 / sqrt(d)`; the last frames of the
     /// window that are not here have the score 0.

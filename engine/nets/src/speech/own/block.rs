@@ -8,7 +8,7 @@ use super::tensors::Tensors;
 use super::{BANDS, Sizes};
 use crate::error::LoadError;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Block {
     channels: usize,
     time_norm: Norm,

@@ -42,7 +42,7 @@ struct Sizes {
 ///
 /// [`OwnSpeech::process`] neither allocates nor waits. A stream's state is 64 KB or so; the weights
 /// are not shared between streams.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct OwnSpeech {
     spectra: Spectra,
     /// One a band, from the features of its bins.
@@ -215,8 +215,8 @@ fn sizes(metadata: &BTreeMap<String, String>) -> Result<Sizes, LoadError> {
         has_attention: attention == Some("gaussian"),
     };
     if !matches!(attention, Some("gaussian" | "none"))
-        || sizes.channels % 2 != 0
-        || sizes.token % sizes.heads != 0
+        || !sizes.channels.is_multiple_of(2)
+        || !sizes.token.is_multiple_of(sizes.heads)
     {
         return Err(LoadError::unsupported("the weight file's sizes do not fit each other"));
     }

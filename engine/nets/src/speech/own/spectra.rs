@@ -24,6 +24,7 @@ pub(super) const OUTPUTS: usize = 1 + 2 * TAPS;
 const LEVEL_FRAMES: f32 = 62.5;
 const EPSILON: f32 = 1e-9;
 
+#[derive(Clone)]
 pub(super) struct Spectra {
     forward: Arc<dyn RealToComplex<f32>>,
     backward: Arc<dyn ComplexToReal<f32>>,

@@ -7,10 +7,10 @@ use limpid_kernels::Gru;
 
 use super::layers::{Linear, Norm};
 use crate::error::LoadError;
-use crate::weights::{read_tensors, widen};
+use crate::weights::{Tensor, read_tensors, widen};
 
 /// Tensors by name; each can be taken once, so that what is left over is found out.
-pub(super) struct Tensors(RefCell<HashMap<String, (Vec<usize>, Vec<f32>)>>);
+pub(super) struct Tensors(RefCell<HashMap<String, Tensor>>);
 
 impl Tensors {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, LoadError> {
@@ -28,7 +28,7 @@ impl Tensors {
                     "the weight file holds values that are not numbers",
                 ));
             }
-            tensors.insert(name, (stored.shape, data));
+            tensors.insert(name, Tensor { shape: stored.shape, data });
         }
         Ok(Self(RefCell::new(tensors)))
     }
@@ -36,7 +36,7 @@ impl Tensors {
     /// Takes a tensor of this shape.
     pub(super) fn take(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
         let found = self.0.borrow_mut().remove(name);
-        let (has, data) = found
+        let Tensor { shape: has, data } = found
             .ok_or_else(|| LoadError::damaged(format!("the weight file has no tensor {name}")))?;
         if has != shape {
             return Err(LoadError::damaged(format!(
