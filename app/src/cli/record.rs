@@ -87,7 +87,11 @@ fn clock(seconds: f64) -> String {
     let tenths = (seconds.max(0.0) * 10.0) as u64;
     let (hours, minutes, tenths) = (tenths / 36_000, tenths / 600 % 60, tenths % 600);
     let seconds = format!("{:02}.{}", tenths / 10, tenths % 10);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds}") } else { format!("{minutes}:{seconds}") }
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds}")
+    } else {
+        format!("{minutes}:{seconds}")
+    }
 }
 
 /// Lists the microphones that open.

@@ -40,9 +40,8 @@ impl SpeechNet for SpeechNetwork {
     }
 
     fn process(&mut self, input: &[f32], output: &mut [f32]) -> Result<(), AudioError> {
-        self.process(input, output).map_err(|error| {
-            AudioError::new(ErrorKind::Internal, error.to_string()).because(error)
-        })
+        self.process(input, output)
+            .map_err(|error| AudioError::new(ErrorKind::Internal, error.to_string()).because(error))
     }
 
     fn reset(&mut self) {

@@ -12,9 +12,6 @@ use super::Listening;
 /// Two recordings of very different loudness are not made equal by more than this, in dB.
 const MOST_MATCH_DB: f64 = 12.0;
 
-/// Frames that the mixer asks for at a time.
-const BLOCK: usize = limpid_audio::play::source::BLOCK_FRAMES;
-
 /// A limit in dB as the share of the original that stays; none is 0.
 pub(super) fn kept(limit_db: Option<f32>) -> f32 {
     limit_db.map_or(0.0, |limit| 10.0_f32.powf(-limit / 20.0).clamp(0.0, 1.0))
@@ -54,8 +51,7 @@ impl Deck {
     ) -> Result<Self, AudioError> {
         let first = SoundFile::open(original)?;
         let rate = f64::from(first.info().rate);
-        let mut sources: Vec<(Box<dyn PlaySource>, f32)> =
-            vec![(Box::new(FileSource(first)), 1.0)];
+        let mut sources: Vec<(Box<dyn PlaySource>, f32)> = vec![(Box::new(FileSource(first)), 1.0)];
         if let Some((path, match_db)) = clean {
             let mixed = MixedSource {
                 original: SoundFile::open(original)?,
@@ -121,8 +117,8 @@ impl PlaySource for FileSource {
         self.0.seek(frame)
     }
 
-    fn read(&mut self, planes: &mut [Vec<f32>]) -> Result<usize, AudioError> {
-        self.0.read(planes, BLOCK)
+    fn read(&mut self, planes: &mut [Vec<f32>], most: usize) -> Result<usize, AudioError> {
+        self.0.read(planes, most)
     }
 }
 
@@ -148,8 +144,8 @@ impl PlaySource for MixedSource {
         self.clean.seek(frame)
     }
 
-    fn read(&mut self, planes: &mut [Vec<f32>]) -> Result<usize, AudioError> {
-        let mut frames = self.clean.read(planes, BLOCK)?;
+    fn read(&mut self, planes: &mut [Vec<f32>], most: usize) -> Result<usize, AudioError> {
+        let mut frames = self.clean.read(planes, most)?;
         self.planes.resize(planes.len(), Vec::new());
         let mut filled = 0;
         // A decoder may give less at a time than another.
@@ -210,7 +206,7 @@ mod tests {
         let mut planes = vec![Vec::new()];
         let mut peak = |source: &mut MixedSource, frame: u64| {
             source.seek(frame).unwrap();
-            assert!(source.read(&mut planes).unwrap() > 100);
+            assert!(source.read(&mut planes, 1000).unwrap() > 100);
             planes[0].iter().fold(0.0_f32, |most, x| most.max(x.abs()))
         };
         assert!((peak(&mut source, 1000) - 0.2).abs() < 0.01);

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use limpid_audio::SpeechNet;
 use limpid_audio::live::{
     Direction, Level, RecordRequest, Recorder, SampleKind, State, StreamFormat, Wanted, devices,
 };
-use limpid_audio::SpeechNet;
 use limpid_nets::{Library, LibraryConfig, Task};
 
 use super::{Microphone, RecordingNow};
@@ -66,8 +66,7 @@ impl Recording {
             }
         };
         let wanted = RecordRequest { raw: request.raw, net, ..RecordRequest::default() };
-        let recorder =
-            Recorder::start(wanted, request.device, Wanted::default()).map_err(sound)?;
+        let recorder = Recorder::start(wanted, request.device, Wanted::default()).map_err(sound)?;
         Ok(Self { recorder })
     }
 
@@ -160,7 +159,8 @@ pub fn microphones() -> Result<Vec<Microphone>, EngineError> {
 /// "48 kHz, 2 channels, 16 bit".
 fn describe(format: StreamFormat) -> String {
     let rate = f64::from(format.rate) / 1000.0;
-    let channels = if format.channels == 1 { "mono".into() } else { format!("{} channels", format.channels) };
+    let channels =
+        if format.channels == 1 { "mono".into() } else { format!("{} channels", format.channels) };
     let bits = match format.kind {
         SampleKind::F32 => "32 bit float".into(),
         kind => format!("{} bit", kind.bits()),

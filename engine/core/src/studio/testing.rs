@@ -16,11 +16,8 @@ pub(super) fn write_tone(path: &Path, rate: u32, parts: &[(f64, f32)], hz: f32) 
         codec: "PCM",
         tags: Tags::default(),
     };
-    let settings = EncodeSettings {
-        container: Container::Wav,
-        format: SampleFormat::Float32,
-        dither_seed: 0,
-    };
+    let settings =
+        EncodeSettings { container: Container::Wav, format: SampleFormat::Float32, dither_seed: 0 };
     let mut writer = SoundWriter::create(path, None, &info, &settings).unwrap();
     let mut at = 0_u32;
     for (seconds, amplitude) in parts {

@@ -89,7 +89,8 @@ impl Drawable {
             channel: None,
         };
         let picture = spectrogram(&mut file, start, end, (width, height), &settings)?;
-        let peaks = peaks.into_iter().map(|p| if p.is_empty() { (0.0, 0.0) } else { (p.min, p.max) });
+        let peaks =
+            peaks.into_iter().map(|p| if p.is_empty() { (0.0, 0.0) } else { (p.min, p.max) });
         Ok(Track { peaks: peaks.collect(), spectrogram: Arc::from(picture.db), top_hz })
     }
 }
@@ -112,8 +113,7 @@ mod tests {
         assert_eq!(track.top_hz, 8000.0);
         assert!(track.peaks[50].1 < 1e-3 && (track.peaks[150].1 - 0.5).abs() < 0.02);
         let column = |x: usize| (0..64).map(move |y| (y, track.spectrogram[y * 200 + x]));
-        let (loudest, level) =
-            column(150).max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+        let (loudest, level) = column(150).max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
         // Row 0 is 8 kHz, row 63 silence's 0 Hz: 1 kHz lies an eighth from the bottom.
         assert!((54..=57).contains(&loudest), "{loudest}");
         assert!((-9.0..=-3.0).contains(&level), "{level}");

@@ -17,9 +17,7 @@ use super::cleaned::{Cleaned, network};
 use super::player::{Deck, Kept, kept};
 use super::recording::{Recording, RecordingRequest, microphones};
 use super::views::Drawable;
-use super::{
-    Listening, Now, Opened, RecordingNow, SoundView, StudioCommand, StudioEvent, ViewRequest,
-};
+use super::{Listening, Now, Opened, SoundView, StudioCommand, StudioEvent, ViewRequest};
 use crate::config::Wake;
 use crate::sound;
 
@@ -202,9 +200,10 @@ impl Worker {
         }
         self.work.retain(|work| !work.is_finished());
         let (cancel, done) = (self.work_cancel.clone(), self.finished.0.clone());
-        let spawned = std::thread::Builder::new().name("limpid-studio-work".into()).spawn(move || {
-            let _ = done.send(work(&cancel));
-        });
+        let spawned =
+            std::thread::Builder::new().name("limpid-studio-work".into()).spawn(move || {
+                let _ = done.send(work(&cancel));
+            });
         match spawned {
             Ok(handle) => self.work.push(handle),
             Err(error) => {
@@ -259,7 +258,8 @@ impl Worker {
 
     fn take(&mut self, finished: Finished) {
         match finished {
-            Finished::Opened(number, _) | Finished::Cleaned(number, _) if number != self.number => {}
+            Finished::Opened(number, _) | Finished::Cleaned(number, _) if number != self.number => {
+            }
             Finished::Opened(_, outcome) => match *outcome {
                 Ok((opened, drawable)) => {
                     let path = opened.path.clone();
