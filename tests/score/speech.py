@@ -227,23 +227,21 @@ def main():
         speed = ours.speed
         show("ours")
         print(speed)
-    peers = {"GTCRN": Gtcrn, "DTLN": Dtln, "DeepFilterNet3": DeepFilterNet3}
-    for name, make in peers.items():
+    peers = {"GTCRN": lambda: Gtcrn(args.peers), "DTLN": lambda: Dtln(args.peers),
+             "DeepFilterNet3": lambda: DeepFilterNet3(args.peers)}
+    if args.nnnoiseless:
+        peers["nnnoiseless"] = lambda: Nnnoiseless(args.nnnoiseless)
+    for name in [*peers, *(set(known) - {"noisy", "ours", *peers})]:
         if name in known:
             table[name] = known[name]
-            show(name)
-            continue
-        try:
-            peer = make(args.peers)
-        except (ImportError, StopIteration):
-            print(f"{name} is not here")
-            continue
-        table[name] = scores(clips, [peer(clip) for clip in noisy])
+        else:
+            try:
+                peer = peers[name]()
+            except (ImportError, StopIteration):
+                print(f"{name} is not here")
+                continue
+            table[name] = scores(clips, [peer(clip) for clip in noisy])
         show(name)
-    if args.nnnoiseless:
-        peer = Nnnoiseless(args.nnnoiseless)
-        table["nnnoiseless"] = scores(clips, [peer(clip) for clip in noisy])
-        show("nnnoiseless")
     if args.out:
         sets = list(table["noisy"])
         lines = []

@@ -361,6 +361,16 @@ mod tests {
     }
 
     #[test]
+    fn the_speech_network_is_listed_but_no_network_for_pictures() {
+        let fixture = library();
+        let name = fixture.library.resolve(Task::Speech, "auto").unwrap();
+        let error = fixture.library.load(&name).unwrap_err();
+        assert_eq!(error.kind(), LoadErrorKind::Unsupported);
+        assert!(fixture.library.verify().iter().all(|(_, result)| result.is_ok()));
+        assert_eq!(OwnSpeech::built_in().unwrap().0.name, name);
+    }
+
+    #[test]
     fn imports_are_named_apart_and_come_last() {
         let fixture = library();
         let upscaler = crate::Architecture::CtSrcnn { channels: 4, blocks: 1, scale: 2 };

@@ -47,12 +47,12 @@ def main():
         "Trained for little more than an hour on one processor core: a first model, below the public networks of its kind.",
         "16 kHz: what lies above 8 kHz is not in its output.",
         "Sees nothing of what comes later; 32 ms of latency.",
-        "Removes a part of a room's echo only.",
+        "Room echo stays: there are rooms in the training, but reverberant speech gets no clearer.",
     ]
     (folder / "card.toml").write_text(f"""name = {quote(NAME)}
 title = "GSA Voice, live"
 task = "speech"
-summary = "Cleans a voice while it arrives, from noise and from some of the room."
+summary = "Takes noise out of a voice while it arrives."
 source = {quote(source)}
 license = "MIT OR Apache-2.0"
 parameters = {parameters}

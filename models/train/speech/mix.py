@@ -137,7 +137,7 @@ class Mixer:
             clean = convolved(clean, early, direct)
         noise = self.noise(rng)
         power, noise_power = active_power(clean), float((noise ** 2).mean())
-        snr_db = rng.uniform(-5, 20) if rng.random() < 0.95 else rng.uniform(25, 50)
+        snr_db = rng.uniform(-5, 20) if rng.random() < 0.88 else rng.uniform(25, 50)
         noise *= np.sqrt(power / (noise_power + 1e-12)) * 10 ** (-snr_db / 20)
         noisy = wet + noise
         if rng.random() < 0.12:  # telephones, old recordings
