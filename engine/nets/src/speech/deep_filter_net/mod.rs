@@ -86,7 +86,7 @@ impl Default for DeepFilterSettings {
 }
 
 impl DeepFilterSettings {
-    /// As [`Default`], but exactly the reference runtime, which stops at the first silent hop with
+    /// As [`Self::default`], but exactly the reference runtime, which stops at the first silent hop with
     /// what is under way still in it, to come out when the sound goes on.
     #[must_use]
     pub fn reference() -> Self {
