@@ -17,3 +17,4 @@ mod metadata;
 mod models;
 mod names;
 mod resume;
+mod speech;
