@@ -15,8 +15,9 @@ pub(crate) fn shortcuts_ui(ui: &mut Ui) {
         .auto_shrink([false, true])
         .show(ui, |ui| {
             ui.columns(2, |columns| {
-                for (index, group) in Group::ALL.into_iter().enumerate() {
-                    let ui = &mut columns[usize::from(index >= 2)];
+                for group in Group::ALL {
+                    let is_right = matches!(group, Group::View | Group::Queue | Group::Program);
+                    let ui = &mut columns[usize::from(is_right)];
                     ui.label(theme::heading(group.title()));
                     for command in Command::ALL.into_iter().filter(|c| c.entry().group == group) {
                         let entry = command.entry();
@@ -86,6 +87,8 @@ pub(crate) fn path_dialog_ui(
     let hint = match purpose {
         PathPurpose::OpenFiles => "/home/…/photo.jpg, or a folder",
         PathPurpose::OpenFolder => "/home/…/holiday",
+        PathPurpose::OpenSounds => "/home/…/talk.wav",
+        PathPurpose::SaveSound => "/home/…/talk-limpid.wav",
         PathPurpose::OutputFolder | PathPurpose::DefaultFolder => "/home/…/clear",
         PathPurpose::ImportPreset | PathPurpose::ExportPreset => "/home/…/recipe.toml",
         PathPurpose::ImportModel => "/home/…/model.safetensors",
@@ -100,8 +103,8 @@ pub(crate) fn path_dialog_ui(
         field.request_focus();
     }
     let button = match purpose {
-        PathPurpose::OpenFiles | PathPurpose::OpenFolder => "Open",
-        PathPurpose::ExportPreset => "Save",
+        PathPurpose::OpenFiles | PathPurpose::OpenFolder | PathPurpose::OpenSounds => "Open",
+        PathPurpose::ExportPreset | PathPurpose::SaveSound => "Save",
         PathPurpose::ImportPreset | PathPurpose::ImportModel => "Import",
         PathPurpose::OutputFolder | PathPurpose::DefaultFolder => "Use",
     };

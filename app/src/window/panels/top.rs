@@ -4,7 +4,7 @@ use eframe::egui::{self, Button, RichText, Ui, vec2};
 
 use super::super::command::{Command, Group, keys_text};
 use super::super::presets;
-use super::super::state::{Action, State};
+use super::super::state::{Action, Page, State};
 use super::super::{icon, theme, widgets};
 use crate::canvas::{CanvasState, Mode};
 
@@ -14,25 +14,32 @@ pub(crate) fn top_ui(ui: &mut Ui, state: &State, canvas: &CanvasState, actions: 
     ui.horizontal_centered(|ui| {
         menu_ui(ui, state, actions);
         ui.add_space(2.0);
+        page_ui(ui, state, actions);
+        gap_ui(ui);
         widgets::command_button(ui, Command::OpenFiles, actions);
         widgets::command_icon(ui, Command::Paste, false, actions);
-        gap_ui(ui);
-        undo_ui(ui, state, actions);
-        gap_ui(ui);
-        presets_ui(ui, state, actions);
+        let is_photos = state.page == Page::Photos;
+        if is_photos {
+            gap_ui(ui);
+            undo_ui(ui, state, actions);
+            gap_ui(ui);
+            presets_ui(ui, state, actions);
+        }
 
         let left = ui.cursor().left();
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
             widgets::command_icon(ui, Command::ToggleRecipe, state.panels.recipe, actions);
-            widgets::command_icon(ui, Command::ToggleFiles, state.panels.files, actions);
+            if is_photos {
+                widgets::command_icon(ui, Command::ToggleFiles, state.panels.files, actions);
+            }
             gap_ui(ui);
             widgets::command_icon(ui, Command::ShowSettings, false, actions);
             widgets::command_icon(ui, Command::ShowModels, false, actions);
             widgets::command_icon(ui, Command::ShowPalette, false, actions);
 
             // The view controls stand in the middle of the bar while there is room for that.
-            let width = 420.0;
+            let width = if is_photos { 420.0 } else { 156.0 };
             let right = ui.cursor().right();
             let room = egui::Rect::from_min_max(
                 egui::pos2(left + 8.0, bar.top()),
@@ -46,9 +53,57 @@ pub(crate) fn top_ui(ui: &mut Ui, state: &State, canvas: &CanvasState, actions: 
             let layout = egui::Layout::left_to_right(egui::Align::Center);
             let mut middle = ui.new_child(egui::UiBuilder::new().max_rect(rect).layout(layout));
             middle.set_clip_rect(rect.intersect(ui.clip_rect()));
-            view_ui(&mut middle, state, canvas, actions);
+            if is_photos {
+                view_ui(&mut middle, state, canvas, actions);
+            } else {
+                time_zoom_ui(&mut middle, state, actions);
+            }
         });
     });
+}
+
+/// Pictures or recordings.
+fn page_ui(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    let size = vec2(148.0, theme::ROW);
+    ui.allocate_ui_with_layout(size, egui::Layout::left_to_right(egui::Align::Center), |ui| {
+        let tips = [Command::ShowPhotos, Command::ShowVoice].map(Command::tooltip_with_keys);
+        // A recording goes on while pictures are looked at.
+        let voice = if state.voice.recording().is_some() { "Voice •" } else { "Voice" };
+        let choices =
+            [(Page::Photos, "Photos", tips[0].as_str()), (Page::Voice, voice, tips[1].as_str())];
+        let mut page = state.page;
+        if widgets::segments(ui, &mut page, &choices) {
+            actions.push(Action::Run(match page {
+                Page::Photos => Command::ShowPhotos,
+                Page::Voice => Command::ShowVoice,
+            }));
+        }
+    });
+}
+
+/// How much of the recording is in sight.
+fn time_zoom_ui(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    ui.spacing_mut().item_spacing.x = 2.0;
+    let voice = &state.voice;
+    ui.add_enabled_ui(voice.can_play(), |ui| {
+        widgets::command_icon(ui, Command::ZoomOut, false, actions);
+        let text = if voice.can_play() { span_text(voice.axis.span()) } else { "–".into() };
+        let text = RichText::new(text).color(theme::TEXT_STRONG);
+        ui.add_sized(vec2(62.0, theme::ROW), egui::Label::new(text).selectable(false))
+            .on_hover_text("Time in sight.");
+        widgets::command_icon(ui, Command::ZoomIn, false, actions);
+        widgets::command_icon(ui, Command::ZoomFit, voice.axis.is_fitted(), actions);
+    });
+}
+
+/// A stretch of time for people: "12.4 s", "3.5 min".
+fn span_text(seconds: f64) -> String {
+    match seconds {
+        _ if seconds < 1.0 => format!("{:.0} ms", seconds * 1000.0),
+        _ if seconds < 100.0 => format!("{seconds:.1} s"),
+        _ if seconds < 6000.0 => format!("{:.1} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
+    }
 }
 
 fn gap_ui(ui: &mut Ui) {
