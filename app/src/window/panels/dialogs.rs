@@ -32,16 +32,19 @@ pub(crate) fn shortcuts_ui(ui: &mut Ui) {
                             );
                         });
                     }
-                    if group == Group::View {
-                        for (text, keys) in HANDS {
-                            ui.horizontal(|ui| {
-                                ui.label(text);
-                                ui.with_layout(
-                                    egui::Layout::right_to_left(egui::Align::Center),
-                                    |ui| widgets::key_ui(ui, keys),
-                                );
-                            });
-                        }
+                    let hands: &[(&str, &str)] = match group {
+                        Group::View => &HANDS,
+                        Group::Voice => &VOICE_HANDS,
+                        _ => &[],
+                    };
+                    for (text, keys) in hands.iter().copied() {
+                        ui.horizontal(|ui| {
+                            ui.label(text);
+                            ui.with_layout(
+                                egui::Layout::right_to_left(egui::Align::Center),
+                                |ui| widgets::key_ui(ui, keys),
+                            );
+                        });
                     }
                     ui.add_space(theme::GAP_LARGE);
                 }
@@ -57,6 +60,12 @@ const HANDS: [(&str, &str); 4] = [
     ("Fit or 100 %", "Double-click"),
 ];
 
+const VOICE_HANDS: [(&str, &str); 3] = [
+    ("Move the play head", "Drag"),
+    ("Move along the recording", "Wheel"),
+    ("Zoom at the pointer", "Ctrl+Wheel"),
+];
+
 /// Name, version, licence.
 pub(crate) fn about_ui(ui: &mut Ui) {
     ui.horizontal(|ui| {
@@ -66,7 +75,7 @@ pub(crate) fn about_ui(ui: &mut Ui) {
             ui.label(theme::weak(format!("Version {}", env!("CARGO_PKG_VERSION"))));
         });
     });
-    ui.label("Makes photos clear, on this computer. Nothing is uploaded, nothing is measured.");
+    ui.label("Makes photos and voices clear, on this computer. Nothing is uploaded, nothing is measured.");
     ui.label(theme::weak(
         "Program: MIT or Apache-2.0. Typeface Inter: SIL Open Font License. Icons by Phosphor: MIT. \
          The licence of each model stands on its card.",

@@ -8,22 +8,31 @@ use super::super::state::{Action, Page, State};
 use super::super::{icon, theme, widgets};
 use crate::canvas::{CanvasState, Mode};
 
+/// Below this width the bar shows less.
+const NARROW: f32 = 1150.0;
+
 /// The whole bar.
 pub(crate) fn top_ui(ui: &mut Ui, state: &State, canvas: &CanvasState, actions: &mut Vec<Action>) {
     let bar = ui.max_rect();
     ui.horizontal_centered(|ui| {
         menu_ui(ui, state, actions);
         ui.add_space(2.0);
-        page_ui(ui, state, actions);
+        let is_photos = state.page == Page::Photos;
+        // Where not all has room, what the menu and the keys have too stays away.
+        let is_narrow = is_photos && bar.width() < NARROW;
+        page_ui(ui, state, is_narrow, actions);
         gap_ui(ui);
         widgets::command_button(ui, Command::OpenFiles, actions);
-        widgets::command_icon(ui, Command::Paste, false, actions);
-        let is_photos = state.page == Page::Photos;
+        if !is_narrow {
+            widgets::command_icon(ui, Command::Paste, false, actions);
+        }
         if is_photos {
             gap_ui(ui);
-            undo_ui(ui, state, actions);
-            gap_ui(ui);
-            presets_ui(ui, state, actions);
+            if !is_narrow {
+                undo_ui(ui, state, actions);
+                gap_ui(ui);
+            }
+            presets_ui(ui, state, is_narrow, actions);
         }
 
         let left = ui.cursor().left();
@@ -36,10 +45,12 @@ pub(crate) fn top_ui(ui: &mut Ui, state: &State, canvas: &CanvasState, actions: 
             gap_ui(ui);
             widgets::command_icon(ui, Command::ShowSettings, false, actions);
             widgets::command_icon(ui, Command::ShowModels, false, actions);
-            widgets::command_icon(ui, Command::ShowPalette, false, actions);
+            if !is_narrow {
+                widgets::command_icon(ui, Command::ShowPalette, false, actions);
+            }
 
             // The view controls stand in the middle of the bar while there is room for that.
-            let width = if is_photos { 420.0 } else { 156.0 };
+            let width = if is_photos { 420.0 } else { 192.0 };
             let right = ui.cursor().right();
             let room = egui::Rect::from_min_max(
                 egui::pos2(left + 8.0, bar.top()),
@@ -54,7 +65,7 @@ pub(crate) fn top_ui(ui: &mut Ui, state: &State, canvas: &CanvasState, actions: 
             let mut middle = ui.new_child(egui::UiBuilder::new().max_rect(rect).layout(layout));
             middle.set_clip_rect(rect.intersect(ui.clip_rect()));
             if is_photos {
-                view_ui(&mut middle, state, canvas, actions);
+                view_ui(&mut middle, state, canvas, is_narrow, actions);
             } else {
                 time_zoom_ui(&mut middle, state, actions);
             }
@@ -63,7 +74,18 @@ pub(crate) fn top_ui(ui: &mut Ui, state: &State, canvas: &CanvasState, actions: 
 }
 
 /// Pictures or recordings.
-fn page_ui(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+fn page_ui(ui: &mut Ui, state: &State, is_narrow: bool, actions: &mut Vec<Action>) {
+    if is_narrow {
+        ui.scope(|ui| {
+            ui.spacing_mut().item_spacing.x = 2.0;
+            for (command, page) in
+                [(Command::ShowPhotos, Page::Photos), (Command::ShowVoice, Page::Voice)]
+            {
+                widgets::command_icon(ui, command, state.page == page, actions);
+            }
+        });
+        return;
+    }
     let size = vec2(148.0, theme::ROW);
     ui.allocate_ui_with_layout(size, egui::Layout::left_to_right(egui::Align::Center), |ui| {
         let tips = [Command::ShowPhotos, Command::ShowVoice].map(Command::tooltip_with_keys);
@@ -160,10 +182,10 @@ fn undo_ui(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     });
 }
 
-fn presets_ui(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+fn presets_ui(ui: &mut Ui, state: &State, is_narrow: bool, actions: &mut Vec<Action>) {
     let label = (
         RichText::new(icon::BOOKMARK_SIMPLE).size(theme::ICON - 1.0),
-        "Presets",
+        if is_narrow { "" } else { "Presets" },
         RichText::new(icon::CARET_DOWN).size(11.0),
     );
     let button = Button::new(label).min_size(vec2(0.0, theme::ROW)).gap(6.0);
@@ -207,7 +229,13 @@ fn presets_ui(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     response.accessible_name("Presets");
 }
 
-fn view_ui(ui: &mut Ui, state: &State, canvas: &CanvasState, actions: &mut Vec<Action>) {
+fn view_ui(
+    ui: &mut Ui,
+    state: &State,
+    canvas: &CanvasState,
+    is_narrow: bool,
+    actions: &mut Vec<Action>,
+) {
     ui.spacing_mut().item_spacing.x = 2.0;
     ui.add_enabled_ui(state.shown.info.is_some(), |ui| {
         let mode = canvas.mode();
@@ -231,7 +259,9 @@ fn view_ui(ui: &mut Ui, state: &State, canvas: &CanvasState, actions: &mut Vec<A
         widgets::command_icon(ui, Command::ToggleSideBySide, mode == Mode::SideBySide, actions);
         widgets::command_icon(ui, Command::ToggleLens, canvas.lens().is_on, actions);
         widgets::command_icon(ui, Command::ToggleNoise, mode == Mode::Removed, actions);
-        gap_ui(ui);
-        widgets::command_icon(ui, Command::ToggleHistogram, state.panels.histogram, actions);
+        if !is_narrow {
+            gap_ui(ui);
+            widgets::command_icon(ui, Command::ToggleHistogram, state.panels.histogram, actions);
+        }
     });
 }

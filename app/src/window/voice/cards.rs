@@ -42,11 +42,10 @@ pub(crate) fn cards_ui(
 /// The button at the foot of the panel.
 pub(crate) fn save_ui(ui: &mut Ui, state: &VoiceState, actions: &mut Vec<Action>) {
     let width = ui.available_width();
-    let save = ui
-        .add_enabled_ui(state.can_save(), |ui| {
-            widgets::primary_button(ui, icon::FLOPPY_DISK, "Save clean recording…", width)
-        })
-        .inner;
+    let button = |ui: &mut Ui| {
+        widgets::primary_button(ui, icon::FLOPPY_DISK, "Save clean recording…", width)
+    };
+    let save = ui.add_enabled_ui(state.can_save(), |ui| ui.vertical_centered(button).inner).inner;
     if save.clicked() {
         actions.push(Action::Run(Command::SaveSound));
     }

@@ -406,6 +406,23 @@ fn long_names_and_a_small_window_stay_in_order() {
 }
 
 #[test]
+fn the_photo_page_has_room_for_its_bar_in_a_small_window() {
+    let mut window = Window::with_size([900.0, 560.0], Page::Photos);
+    window.shoot("11-small-photos");
+    let last = Command::ToggleNoise.entry().text;
+    let models = window.harness.get_by_label("Models").rect();
+    let last = window
+        .harness
+        .get_all_by_label(last)
+        .map(|node| node.rect())
+        .min_by(|a, b| a.top().total_cmp(&b.top()))
+        .unwrap();
+    assert!(last.right() < models.left(), "{last:?} {models:?}");
+    window.press(Key::F1);
+    window.shoot("12-keys");
+}
+
+#[test]
 fn a_file_that_does_not_open_says_why_and_another_can_be_chosen() {
     let mut window = Window::new();
     window.harness.state_mut().open_sounds(vec!["/in/broken.wav".into()]);

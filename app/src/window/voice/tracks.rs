@@ -19,7 +19,7 @@ use super::{colours, timeline};
 /// Left of the tracks: frequencies and levels.
 const LEFT: f32 = 50.0;
 /// Right of the tracks: what the colours mean.
-const RIGHT: f32 = 52.0;
+const RIGHT: f32 = 60.0;
 /// The share of a track that is waveform.
 const WAVE_SHARE: f32 = 0.36;
 /// Between the tracks.
