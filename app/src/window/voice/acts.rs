@@ -156,6 +156,11 @@ impl Shell {
             self.notices.warn("Stop the recording first, then open another.");
             return;
         }
+        if self.studio.is_absent() {
+            let reason = "Sound does not work on this computer.".to_owned();
+            self.state.voice.failure = Some((path, reason));
+            return;
+        }
         self.state.voice.failure = None;
         self.state.voice.opening = Some(path.clone());
         self.studio.send(StudioCommand::Open(path));

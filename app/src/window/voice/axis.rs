@@ -87,9 +87,11 @@ impl Axis {
         self.show(self.from + seconds, self.span());
     }
 
-    /// Turns the page when the play head has left the part in sight. Returns whether it did.
-    pub(crate) fn follow(&mut self, second: f64) -> bool {
-        if self.is_fitted() || (self.from..=self.to).contains(&second) {
+    /// Turns the page when the play head went from `before` to `second` and left the part in sight
+    /// with that; one who looks at another part is left there. Returns whether it turned.
+    pub(crate) fn follow(&mut self, before: f64, second: f64) -> bool {
+        let sight = self.from..=self.to;
+        if self.is_fitted() || sight.contains(&second) || !sight.contains(&before) {
             return false;
         }
         let before = self.from;
@@ -227,11 +229,13 @@ mod tests {
     #[test]
     fn the_page_turns_when_the_play_head_leaves_it() {
         let mut axis = Axis::new(100.0);
-        assert!(!axis.follow(50.0), "all is in sight");
+        assert!(!axis.follow(49.9, 50.0), "all is in sight");
         axis.zoom(0.0, 10.0);
-        assert!(!axis.follow(9.9));
-        assert!(axis.follow(10.1));
+        assert!(!axis.follow(9.8, 9.9));
+        assert!(axis.follow(9.9, 10.1));
         assert!(axis.from() < 10.1 && axis.to() > 19.0, "{axis:?}");
+        axis.scroll(50.0);
+        assert!(!axis.follow(12.0, 12.1), "another part is looked at");
     }
 
     #[test]

@@ -92,6 +92,11 @@ impl StudioLink {
         }
     }
 
+    /// Whether it did not start; nothing that is asked for will be answered.
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self.end, End::Absent)
+    }
+
     /// Asks for something; returns at once.
     pub(crate) fn send(&mut self, command: StudioCommand) {
         match &self.end {

@@ -115,6 +115,8 @@ pub(crate) struct VoiceState {
     pub(crate) listening: Listening,
     /// Levels and position.
     pub(crate) now: Now,
+    /// Where the play head was in the frame before, in seconds.
+    pub(super) last_position: f64,
     /// Where the pointer holds the play head, in seconds.
     pub(crate) scrub: Option<f64>,
     /// The microphones, once they are listed.

@@ -84,9 +84,11 @@ pub(super) fn tracks_ui(
     }
     let touch = Rect::from_min_max(pos2(lanes.left(), area.top()), lanes.max);
     timeline::hands_ui(ui, touch, screen, state, actions);
+    let position = state.position();
     if state.now.is_playing && state.scrub.is_none() {
-        state.axis.follow(state.now.position);
+        state.axis.follow(state.last_position, position);
     }
+    state.last_position = position;
 
     let height = (lanes.height() - BETWEEN) / 2.0;
     let top = Rect::from_min_size(lanes.min, vec2(lanes.width(), height));
