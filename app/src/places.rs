@@ -49,6 +49,18 @@ pub fn pictures_dir() -> PathBuf {
     pictures.or(home).map_or_else(home_pictures, |folder| folder.join("Limpid"))
 }
 
+/// Folder for takes: what is recorded from a microphone.
+#[must_use]
+pub fn takes_dir() -> PathBuf {
+    if let Some(home) = chosen_home() {
+        return home.join("takes");
+    }
+    let user = directories::UserDirs::new();
+    let sounds = user.as_ref().and_then(|dirs| dirs.audio_dir());
+    let own = user.as_ref().map(|dirs| dirs.home_dir());
+    sounds.or(own).map_or_else(|| home().join("takes"), |folder| folder.join("Limpid"))
+}
+
 fn home_pictures() -> PathBuf {
     home().join("pictures")
 }

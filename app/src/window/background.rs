@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use eframe::egui;
 
-use super::state::{OpenedFile, PathPurpose};
+use super::state::{OpenedFile, Page, PathPurpose};
+use super::voice;
 use crate::places;
 
 /// A dialog that answers "nothing chosen" this soon was never on the screen.
@@ -28,6 +29,8 @@ const MOST_FILES: usize = 50_000;
 pub(crate) enum Answer {
     /// Pictures were found.
     Opened(Vec<OpenedFile>),
+    /// Recordings were found, and folders of them.
+    Sounds(Vec<PathBuf>),
     /// Paths were chosen or typed.
     Chosen(PathPurpose, Vec<PathBuf>),
     /// No file dialog is there; why.
@@ -83,16 +86,42 @@ impl Background {
         }
     }
 
-    /// Finds the pictures among files and folders.
-    pub(crate) fn open(&self, paths: Vec<PathBuf>) {
-        self.spawn("open", move || Some(find_pictures(&paths)));
+    /// Finds the pictures and recordings among files and folders. Files are told apart by name;
+    /// folders are looked through for what `page` is about.
+    pub(crate) fn open(&self, paths: Vec<PathBuf>, page: Page) {
+        let sender = self.send.clone();
+        self.spawn("open", move || {
+            let is_sound = |path: &PathBuf| {
+                voice::is_sound_name(path) && !path.is_dir() || page == Page::Voice && path.is_dir()
+            };
+            let (sounds, rest): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_sound);
+            if rest.is_empty() {
+                return Some(find_sounds(sounds));
+            }
+            let pictures = find_pictures(&rest);
+            if !sounds.is_empty() {
+                // Pictures come last: their page is the one that is shown.
+                let _closing = sender.send(find_sounds(sounds));
+            }
+            Some(pictures)
+        });
     }
 
     /// Shows a file dialog.
     pub(crate) fn choose(&self, purpose: PathPurpose, folder: Option<PathBuf>) {
+        self.choose_named(purpose, folder, None);
+    }
+
+    /// Shows a file dialog that suggests a name.
+    pub(crate) fn choose_named(
+        &self,
+        purpose: PathPurpose,
+        folder: Option<PathBuf>,
+        name: Option<String>,
+    ) {
         self.spawn("dialog", move || {
             let start = Instant::now();
-            let chosen = show_dialog(purpose, folder.as_deref());
+            let chosen = show_dialog(purpose, folder.as_deref(), name);
             match chosen {
                 Some(paths) if !paths.is_empty() => Some(Answer::Chosen(purpose, paths)),
                 _ if start.elapsed() < NO_DIALOG || !has_dialog() => {
@@ -191,16 +220,24 @@ fn read_small(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-fn show_dialog(purpose: PathPurpose, folder: Option<&Path>) -> Option<Vec<PathBuf>> {
+fn show_dialog(
+    purpose: PathPurpose,
+    folder: Option<&Path>,
+    name: Option<String>,
+) -> Option<Vec<PathBuf>> {
     let mut dialog = rfd::FileDialog::new();
     if let Some(folder) = folder {
         dialog = dialog.set_directory(folder);
     }
+    if let Some(name) = name {
+        dialog = dialog.set_file_name(name);
+    }
     let one = |path: Option<PathBuf>| path.map(|path| vec![path]);
     match purpose {
-        PathPurpose::OpenFiles => {
-            dialog.set_title("Open pictures").add_filter("Pictures", &filter()).pick_files()
-        }
+        PathPurpose::OpenFiles => dialog
+            .set_title("Open pictures")
+            .add_filter("Pictures", &filter(&PICTURES))
+            .pick_files(),
         PathPurpose::OpenFolder => dialog.set_title("Open folders").pick_folders(),
         PathPurpose::OutputFolder | PathPurpose::DefaultFolder => {
             one(dialog.set_title("Folder for results").pick_folder())
@@ -216,12 +253,20 @@ fn show_dialog(purpose: PathPurpose, folder: Option<&Path>) -> Option<Vec<PathBu
             let dialog = dialog.set_title("Import model");
             one(dialog.add_filter("Model", &["safetensors"]).pick_file())
         }
+        PathPurpose::OpenSounds => dialog
+            .set_title("Open recordings")
+            .add_filter("Recordings", &filter(&voice::SOUNDS))
+            .pick_files(),
+        PathPurpose::SaveSound => {
+            let dialog = dialog.set_title("Save clean recording");
+            one(dialog.add_filter("WAV", &["wav"]).add_filter("FLAC", &["flac"]).save_file())
+        }
     }
 }
 
 /// Lower and upper case: portals compare names as they are.
-fn filter() -> Vec<String> {
-    PICTURES.iter().flat_map(|e| [(*e).to_owned(), e.to_uppercase()]).collect()
+fn filter(extensions: &[&str]) -> Vec<String> {
+    extensions.iter().flat_map(|e| [(*e).to_owned(), e.to_uppercase()]).collect()
 }
 
 /// Whether something on this desktop can show a file dialog: rfd asks the portal, then zenity.
@@ -249,7 +294,7 @@ fn paste_pictures() -> Answer {
     if let Ok(files) = clipboard.get().file_list()
         && !files.is_empty()
     {
-        return find_pictures(&files);
+        return find_pasted(files);
     }
     if let Ok(picture) = clipboard.get_image() {
         return match save_pasted(&picture) {
@@ -260,10 +305,18 @@ fn paste_pictures() -> Answer {
     if let Ok(text) = clipboard.get_text() {
         let paths = paths_in(&text);
         if !paths.is_empty() {
-            return find_pictures(&paths);
+            return find_pasted(paths);
         }
     }
     Answer::Failed("There is no picture on the clipboard.".into())
+}
+
+/// Pasted files: recordings when they are nothing else.
+fn find_pasted(paths: Vec<PathBuf>) -> Answer {
+    if paths.iter().all(|path| voice::is_sound_name(path)) {
+        return find_sounds(paths);
+    }
+    find_pictures(&paths)
 }
 
 /// The paths in pasted text: one a line, as they are, as `file://` addresses, or in quotes.
@@ -350,6 +403,16 @@ fn is_picture_name(path: &Path) -> bool {
     path.extension()
         .and_then(|extension| extension.to_str())
         .is_some_and(|extension| PICTURES.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+}
+
+/// Recordings and folders of them, as far as they are there.
+fn find_sounds(paths: Vec<PathBuf>) -> Answer {
+    let paths: Vec<PathBuf> =
+        paths.into_iter().map(|path| std::path::absolute(&path).unwrap_or(path)).collect();
+    match paths.iter().find(|path| !path.exists()) {
+        Some(path) => Answer::Failed(format!("There is no such file: {}", path.display())),
+        None => Answer::Sounds(paths),
+    }
 }
 
 /// Files as they are, whatever their name; of folders the pictures in them and below.

@@ -4,6 +4,7 @@
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::icon;
+use super::state::Page;
 
 /// A thing to do that takes no argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +69,24 @@ pub enum Command {
     ToggleRecipe,
     /// Queue.
     ToggleQueue,
+    /// The page for pictures.
+    ShowPhotos,
+    /// The page for recordings.
+    ShowVoice,
+    /// Play, or hold; the recording under way likewise.
+    TogglePlay,
+    /// Start a recording, or end it.
+    ToggleRecording,
+    /// Hear the recording as it is.
+    HearOriginal,
+    /// Hear the cleaned recording.
+    HearClean,
+    /// Hear what was taken away.
+    HearRemoved,
+    /// Play head to the start.
+    GoToStart,
+    /// Write the cleaned recording.
+    SaveSound,
     /// Process the picture that is shown.
     ProcessCurrent,
     /// Process all opened pictures.
@@ -101,6 +120,8 @@ pub enum Group {
     Edit,
     /// What is seen.
     View,
+    /// Recordings.
+    Voice,
     /// Work.
     Queue,
     /// The program.
@@ -109,7 +130,8 @@ pub enum Group {
 
 impl Group {
     /// All, in menu order.
-    pub const ALL: [Self; 5] = [Self::File, Self::Edit, Self::View, Self::Queue, Self::Program];
+    pub const ALL: [Self; 6] =
+        [Self::File, Self::Edit, Self::View, Self::Voice, Self::Queue, Self::Program];
 
     /// Its name for people.
     #[must_use]
@@ -118,6 +140,7 @@ impl Group {
             Self::File => "File",
             Self::Edit => "Recipe",
             Self::View => "View",
+            Self::Voice => "Voice",
             Self::Queue => "Queue",
             Self::Program => "Program",
         }
@@ -148,7 +171,7 @@ const fn keys(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {
 
 impl Command {
     /// All, in menu order.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 50] = [
         Self::OpenFiles,
         Self::OpenFolder,
         Self::OpenPath,
@@ -179,6 +202,15 @@ impl Command {
         Self::ToggleFiles,
         Self::ToggleRecipe,
         Self::ToggleQueue,
+        Self::ShowPhotos,
+        Self::ShowVoice,
+        Self::TogglePlay,
+        Self::ToggleRecording,
+        Self::HearOriginal,
+        Self::HearClean,
+        Self::HearRemoved,
+        Self::GoToStart,
+        Self::SaveSound,
         Self::ProcessCurrent,
         Self::ProcessAll,
         Self::PauseResume,
@@ -197,7 +229,7 @@ impl Command {
     pub fn entry(self) -> Entry {
         let e =
             |text, tooltip, icon, shortcut, group| Entry { text, tooltip, icon, shortcut, group };
-        use Group::{Edit, File, Program, Queue, View};
+        use Group::{Edit, File, Program, Queue, View, Voice};
         match self {
             Self::OpenFiles => {
                 e("Open…", "Choose pictures.", icon::FOLDER_OPEN, keys(CTRL, Key::O), File)
@@ -397,6 +429,65 @@ impl Command {
             Self::ToggleQueue => {
                 e("Queue", "The rows at the bottom.", icon::QUEUE, keys(PLAIN, Key::F8), View)
             }
+            Self::ShowPhotos => {
+                e("Photos", "The page for pictures.", icon::IMAGE, keys(CTRL, Key::Num1), View)
+            }
+            Self::ShowVoice => e(
+                "Voice",
+                "The page for recordings: see, hear, clean, record.",
+                icon::WAVEFORM,
+                keys(CTRL, Key::Num2),
+                View,
+            ),
+            Self::TogglePlay => e(
+                "Play or pause",
+                "Hear the recording from the play head on.",
+                icon::PLAY,
+                keys(PLAIN, Key::Space),
+                Voice,
+            ),
+            Self::ToggleRecording => e(
+                "Record or stop",
+                "Record from the microphone. What is recorded is on the disk as it happens.",
+                icon::RECORD,
+                keys(PLAIN, Key::R),
+                Voice,
+            ),
+            Self::HearOriginal => e(
+                "Hear original",
+                "The recording as it is.",
+                icon::SPEAKER_HIGH,
+                keys(PLAIN, Key::Num1),
+                Voice,
+            ),
+            Self::HearClean => e(
+                "Hear clean",
+                "The cleaned recording, as loud as the original.",
+                icon::SPARKLE,
+                keys(PLAIN, Key::Num2),
+                Voice,
+            ),
+            Self::HearRemoved => e(
+                "Hear removed",
+                "Only what was taken away.",
+                icon::WAVES,
+                keys(PLAIN, Key::Num3),
+                Voice,
+            ),
+            Self::GoToStart => e(
+                "Go to start",
+                "The play head to the first second.",
+                icon::SKIP_BACK,
+                keys(PLAIN, Key::Home),
+                Voice,
+            ),
+            Self::SaveSound => e(
+                "Save clean recording…",
+                "Write what is heard as clean, as WAV or FLAC.",
+                icon::FLOPPY_DISK,
+                keys(CTRL, Key::S),
+                Voice,
+            ),
             Self::ProcessCurrent => e(
                 "Process this picture",
                 "Write the result of the recipe for the picture that is shown.",
@@ -469,6 +560,42 @@ impl Command {
         }
     }
 
+    /// The page that the command is for; none for those of the whole window.
+    pub(crate) fn page(self) -> Option<Page> {
+        match self {
+            Self::PreviousFile
+            | Self::NextFile
+            | Self::CloseFile
+            | Self::CloseAll
+            | Self::Undo
+            | Self::Redo
+            | Self::CopySettings
+            | Self::PasteSettings
+            | Self::SavePreset
+            | Self::ImportPreset
+            | Self::ExportPreset
+            | Self::ResetRecipe
+            | Self::Zoom100
+            | Self::ToggleSplit
+            | Self::ToggleSideBySide
+            | Self::ToggleLens
+            | Self::ToggleOriginal
+            | Self::ToggleNoise
+            | Self::ToggleHistogram
+            | Self::ToggleFiles
+            | Self::ProcessCurrent
+            | Self::ProcessAll => Some(Page::Photos),
+            Self::TogglePlay
+            | Self::ToggleRecording
+            | Self::HearOriginal
+            | Self::HearClean
+            | Self::HearRemoved
+            | Self::GoToStart
+            | Self::SaveSound => Some(Page::Voice),
+            _ => None,
+        }
+    }
+
     /// The sentence under the pointer, with the key at its end.
     #[must_use]
     pub fn tooltip_with_keys(self) -> String {
@@ -519,7 +646,13 @@ mod tests {
                 wrong.push(format!("{command:?}: text or tooltip"));
             }
             if let Some(shortcut) = entry.shortcut {
-                if let Some((_, other)) = seen.iter().find(|(known, _)| *known == shortcut) {
+                // A page's own key may be another page's.
+                let meets = |other: Command| match (other.page(), command.page()) {
+                    (Some(one), Some(two)) => one == two,
+                    _ => true,
+                };
+                let twice = seen.iter().find(|(key, other)| *key == shortcut && meets(*other));
+                if let Some((_, other)) = twice {
                     wrong.push(format!("{command:?} and {other:?}: {}", keys_text(&shortcut)));
                 }
                 seen.push((shortcut, command));

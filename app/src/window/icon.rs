@@ -1,6 +1,7 @@
 //! The icons: code points of the Phosphor font (MIT). `assets/fonts/make.py` reads this file to cut
 //! the font to what is named here.
 
+pub(crate) const ARROWS_CLOCKWISE: &str = "\u{E094}";
 pub(crate) const ARROW_COUNTER_CLOCKWISE: &str = "\u{E038}";
 pub(crate) const ARROW_LEFT: &str = "\u{E058}";
 pub(crate) const ARROW_RIGHT: &str = "\u{E06C}";
@@ -39,20 +40,26 @@ pub(crate) const LIST: &str = "\u{E2F0}";
 pub(crate) const MAGNIFYING_GLASS: &str = "\u{E30C}";
 pub(crate) const MAGNIFYING_GLASS_MINUS: &str = "\u{E30E}";
 pub(crate) const MAGNIFYING_GLASS_PLUS: &str = "\u{E310}";
+pub(crate) const MICROPHONE: &str = "\u{E326}";
 pub(crate) const PAUSE: &str = "\u{E39E}";
 pub(crate) const PLAY: &str = "\u{E3D0}";
 pub(crate) const PROHIBIT: &str = "\u{E3DE}";
 pub(crate) const QUEUE: &str = "\u{E6AC}";
+pub(crate) const RECORD: &str = "\u{E3EE}";
 pub(crate) const SHIELD_CHECK: &str = "\u{E40C}";
 pub(crate) const SIDEBAR_SIMPLE: &str = "\u{EC24}";
 pub(crate) const SIGN_OUT: &str = "\u{E42A}";
+pub(crate) const SKIP_BACK: &str = "\u{E5A4}";
 pub(crate) const SKIP_FORWARD: &str = "\u{E5A6}";
 pub(crate) const SLIDERS_HORIZONTAL: &str = "\u{E434}";
 pub(crate) const SPARKLE: &str = "\u{E6A2}";
+pub(crate) const SPEAKER_HIGH: &str = "\u{E44A}";
 pub(crate) const SQUARE_SPLIT_HORIZONTAL: &str = "\u{E870}";
 pub(crate) const STACK: &str = "\u{E466}";
+pub(crate) const STOP: &str = "\u{E46C}";
 pub(crate) const TRASH: &str = "\u{E4A6}";
 pub(crate) const WARNING_CIRCLE: &str = "\u{E4E2}";
+pub(crate) const WAVEFORM: &str = "\u{E802}";
 pub(crate) const WAVES: &str = "\u{E6DE}";
 pub(crate) const X: &str = "\u{E4F6}";
 pub(crate) const X_CIRCLE: &str = "\u{E4F8}";

@@ -5,8 +5,8 @@ use eframe::egui::{self, CornerRadius, Frame, Key, Margin, Modifiers, Panel, Ui,
 use super::command::{Command, Group};
 use super::panels;
 use super::shell::Shell;
-use super::state::{Action, Dialog};
-use super::{icon, theme, widgets};
+use super::state::{Action, Dialog, Page};
+use super::{icon, theme, voice, widgets};
 use crate::canvas::HistogramPlot;
 
 impl Shell {
@@ -40,6 +40,13 @@ impl Shell {
             .frame(Frame::new().fill(theme::PANEL).inner_margin(Margin::symmetric(10, 0)))
             .show(ui, |ui| panels::top_ui(ui, &self.state, &self.canvas, actions));
         self.queue_panel_ui(ui, actions);
+        match self.state.page {
+            Page::Photos => self.photos_ui(ui, actions),
+            Page::Voice => self.voice_ui(ui, actions),
+        }
+    }
+
+    fn photos_ui(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
         if self.state.panels.files && !self.state.files.list.is_empty() {
             Panel::left("files")
                 .default_size(theme::FILES_WIDTH)
@@ -59,6 +66,40 @@ impl Shell {
         egui::CentralPanel::no_frame()
             .frame(Frame::new().fill(theme::CANVAS))
             .show(ui, |ui| self.stage_ui(ui, actions));
+    }
+
+    fn voice_ui(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
+        if self.state.panels.recipe {
+            Panel::right("voice cards")
+                .exact_size(theme::RECIPE_WIDTH)
+                .resizable(false)
+                .show_separator_line(false)
+                .frame(Frame::new().fill(theme::PANEL))
+                .show(ui, |ui| self.voice_cards_ui(ui, actions));
+        }
+        egui::CentralPanel::no_frame().frame(Frame::new().fill(theme::CANVAS)).show(ui, |ui| {
+            voice::page_ui(ui, &mut self.state.voice, &mut self.tracks, actions);
+        });
+    }
+
+    fn voice_cards_ui(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
+        Panel::bottom("save sound")
+            .exact_size(54.0)
+            .resizable(false)
+            .show_separator_line(false)
+            .frame(Frame::new().fill(theme::PANEL).inner_margin(Margin::same(10)))
+            .show(ui, |ui| voice::save_ui(ui, &self.state.voice, actions));
+        egui::CentralPanel::no_frame()
+            .frame(Frame::new().inner_margin(Margin { left: 10, right: 4, top: 2, bottom: 0 }))
+            .show(ui, |ui| {
+                egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                    ui.set_width(ui.available_width() - 6.0);
+                    ui.add_space(theme::GAP_SMALL);
+                    let models = self.state.models.value.as_deref().unwrap_or_default();
+                    voice::cards_ui(ui, &mut self.state.voice, models, actions);
+                    ui.add_space(theme::GAP);
+                });
+            });
     }
 
     fn queue_panel_ui(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
@@ -228,11 +269,12 @@ impl Shell {
                 ctx.send_viewport_cmd(command);
                 continue;
             }
-            let Some(command) = command_of(key, modifiers) else { continue };
+            let Some(command) = command_of(key, modifiers, self.state.page) else { continue };
             let is_plain = !modifiers.command && !is_function_key(key);
             let is_arrow = matches!(key, Key::ArrowLeft | Key::ArrowRight);
             let belongs_to_text = types && (is_plain || is_text_command(command));
-            if belongs_to_text || is_arrow && has_focus {
+            // A button that was reached by Tab is pressed with Space.
+            if belongs_to_text || (is_arrow || key == Key::Space) && has_focus {
                 continue;
             }
             if has_dialog && command.entry().group != Group::Program && command != Command::Quit {
@@ -243,19 +285,21 @@ impl Shell {
     }
 }
 
-/// The command of a key, modifiers exactly as in the table; signs may need Shift to be typed.
-fn command_of(key: Key, modifiers: Modifiers) -> Option<Command> {
+/// The command of a key on a page, modifiers exactly as in the table; signs may need Shift to be
+/// typed.
+fn command_of(key: Key, modifiers: Modifiers, page: Page) -> Option<Command> {
     Command::ALL.into_iter().find(|command| {
-        command.entry().shortcut.is_some_and(|shortcut| {
-            let wanted = shortcut.modifiers;
-            let is_sign = matches!(key, Key::Plus | Key::Minus | Key::Comma);
-            let is_key = shortcut.logical_key == key
-                || shortcut.logical_key == Key::Plus && key == Key::Equals;
-            is_key
-                && wanted.command == modifiers.command
-                && wanted.alt == modifiers.alt
-                && (is_sign || wanted.shift == modifiers.shift)
-        })
+        command.page().is_none_or(|own| own == page)
+            && command.entry().shortcut.is_some_and(|shortcut| {
+                let wanted = shortcut.modifiers;
+                let is_sign = matches!(key, Key::Plus | Key::Minus | Key::Comma);
+                let is_key = shortcut.logical_key == key
+                    || shortcut.logical_key == Key::Plus && key == Key::Equals;
+                is_key
+                    && wanted.command == modifiers.command
+                    && wanted.alt == modifiers.alt
+                    && (is_sign || wanted.shift == modifiers.shift)
+            })
     })
 }
 

@@ -9,6 +9,7 @@
 //! | `engine_link` | the only place that talks to the engine |
 //! | `background` | file dialogs, clipboard, folders: each on its own thread |
 //! | `panels` | one file a part of the window |
+//! | `voice` | the page for recordings |
 //! | `theme`, `icon`, `widgets` | how things look |
 
 mod background;
@@ -19,6 +20,8 @@ mod layout;
 mod measure;
 mod notices;
 mod panels;
+#[cfg(test)]
+mod picture;
 mod presets;
 mod queue;
 mod shell;
@@ -27,11 +30,13 @@ mod state;
 mod tests;
 pub(crate) mod theme;
 mod undo;
+mod voice;
 mod widgets;
 
 use std::path::PathBuf;
 
 use eframe::egui;
+use limpid_engine::studio::StudioConfig;
 use limpid_engine::{Budget, EngineConfig};
 
 pub use command::{Command, Entry, Group, keys_text};
@@ -42,6 +47,7 @@ use engine_link::EngineLink;
 use measure::Measure;
 use shell::Shell;
 use state::Remembered;
+use voice::StudioLink;
 
 /// Key of the window's own state in what eframe keeps.
 const STATE_KEY: &str = "limpid";
@@ -101,7 +107,12 @@ impl Window {
             ..EngineConfig::new(places::library())
         };
         let link = EngineLink::start(config, ctx);
-        let shell = Shell::new(ctx, link, remembered, canvas);
+        let studio = StudioLink::new(StudioConfig {
+            library: places::library(),
+            takes_dir: places::takes_dir(),
+            wake: None,
+        });
+        let shell = Shell::new(ctx, link, studio, remembered, canvas);
         shell.open(files);
         Self { shell, measure }
     }

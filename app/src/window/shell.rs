@@ -13,8 +13,11 @@ use super::notices::Notices;
 use super::panels::QueueArt;
 use super::presets::{self, Preset};
 use super::queue::{Notable, ended_text};
-use super::state::{Action, Dialog, ModelWork, OpenedFile, PathPurpose, Remembered, Shown, State};
+use super::state::{
+    Action, Dialog, ModelWork, OpenedFile, Page, PathPurpose, Remembered, Shown, State,
+};
 use super::undo::History;
+use super::voice::{self, StudioLink, TrackArt};
 use crate::canvas::{CanvasSettings, CanvasState, Mode, ViewPort};
 use crate::places;
 
@@ -31,10 +34,15 @@ pub(crate) struct Shell {
     pub(crate) canvas: CanvasState,
     pub(super) notices: Notices,
     pub(super) art: QueueArt,
-    link: EngineLink,
-    background: Background,
+    /// Textures of the page for voices.
+    pub(super) tracks: TrackArt,
+    pub(super) studio: StudioLink,
+    /// Whether the page for voices was shown since the start.
+    pub(super) has_visited_voice: bool,
+    pub(super) link: EngineLink,
+    pub(super) background: Background,
     history: History,
-    last_folder: Option<PathBuf>,
+    pub(super) last_folder: Option<PathBuf>,
     /// The view that was asked for last.
     asked: Option<View>,
     asked_at: Instant,
@@ -42,7 +50,7 @@ pub(crate) struct Shell {
     picture_since: u64,
     thumbnails: Vec<(limpid_engine::ItemId, egui::ColorImage)>,
     /// Whether the queue of the last start was told of.
-    is_restored: bool,
+    pub(super) is_restored: bool,
     /// Last size of text and controls that was set.
     scale: f32,
 }
@@ -52,6 +60,7 @@ impl Shell {
     pub(crate) fn new(
         ctx: &egui::Context,
         link: EngineLink,
+        studio: StudioLink,
         remembered: Remembered,
         canvas: CanvasSettings,
     ) -> Self {
@@ -64,6 +73,9 @@ impl Shell {
             canvas: CanvasState::with_settings(canvas),
             notices: Notices::default(),
             art: QueueArt::default(),
+            tracks: TrackArt::default(),
+            studio,
+            has_visited_voice: false,
             link,
             background,
             last_folder,
@@ -85,7 +97,7 @@ impl Shell {
     /// Opens files and folders, as after a drop.
     pub(crate) fn open(&self, paths: Vec<PathBuf>) {
         if !paths.is_empty() {
-            self.background.open(paths);
+            self.background.open(paths, self.state.page);
         }
     }
 
@@ -109,6 +121,7 @@ impl Shell {
         for answer in self.background.poll() {
             self.on_answer(answer);
         }
+        self.poll_voice(ctx);
         for (id, picture) in self.thumbnails.drain(..self.thumbnails.len().min(THUMBNAILS_A_FRAME))
         {
             let name = format!("thumbnail {} {}", id.job.0, id.index);
@@ -218,10 +231,16 @@ impl Shell {
     fn on_answer(&mut self, answer: Answer) {
         match answer {
             Answer::Opened(files) => self.opened(files),
+            Answer::Sounds(paths) => self.open_sounds(paths),
             Answer::Chosen(purpose, paths) => self.chosen(purpose, paths),
             Answer::NoDialog(purpose, reason) => {
                 let reason = Some(reason);
-                self.state.dialog = Some(Dialog::TypePath { purpose, text: String::new(), reason });
+                let suggested = match purpose {
+                    PathPurpose::SaveSound => self.state.voice.suggested_path(),
+                    _ => None,
+                };
+                let text = suggested.map_or_else(String::new, |path| path.display().to_string());
+                self.state.dialog = Some(Dialog::TypePath { purpose, text, reason });
             }
             Answer::PresetRead { name, text } => self.import_preset(&name, &text),
             Answer::SettingsText(text) => {
@@ -249,6 +268,7 @@ impl Shell {
         if let Some(folder) = files.first().and_then(|file| file.path.parent()) {
             self.last_folder = Some(folder.to_owned());
         }
+        self.state.page = Page::Photos;
         let new = self.state.files.open(files);
         if new == 0 && count > 1 {
             self.notices.info("These pictures are open already.");
@@ -258,7 +278,10 @@ impl Shell {
     fn chosen(&mut self, purpose: PathPurpose, paths: Vec<PathBuf>) {
         let Some(first) = paths.first().cloned() else { return };
         match purpose {
-            PathPurpose::OpenFiles | PathPurpose::OpenFolder => self.open(paths),
+            PathPurpose::OpenFiles | PathPurpose::OpenFolder | PathPurpose::OpenSounds => {
+                self.open(paths);
+            }
+            PathPurpose::SaveSound => self.save_sound(first),
             PathPurpose::OutputFolder => self.state.recipe.output.folder = Some(first),
             PathPurpose::DefaultFolder => self.state.settings.output.folder = Some(first),
             PathPurpose::ImportPreset => self.background.read_preset(first),
@@ -289,6 +312,7 @@ impl Shell {
     pub(crate) fn act(&mut self, ctx: &egui::Context, action: Action) {
         match action {
             Action::Run(command) => self.run(ctx, command),
+            Action::Studio(command) => self.studio.send(command),
             Action::ShowFile(index) => self.state.files.show(index),
             Action::CloseFile(index) => self.state.files.close(index),
             Action::CancelItem(item) => self.link.ask(Ask::CancelItem(item)),
@@ -345,7 +369,21 @@ impl Shell {
             return;
         }
         let choose = |purpose| Action::Choose(purpose);
+        let is_voice = self.state.page == Page::Voice;
         match command {
+            Command::ShowPhotos => self.state.page = Page::Photos,
+            Command::ShowVoice => self.state.page = Page::Voice,
+            Command::TogglePlay
+            | Command::ToggleRecording
+            | Command::HearOriginal
+            | Command::HearClean
+            | Command::HearRemoved
+            | Command::GoToStart
+            | Command::SaveSound => self.run_voice(ctx, command),
+            Command::ZoomIn | Command::ZoomOut | Command::ZoomFit if is_voice => {
+                self.run_voice(ctx, command);
+            }
+            Command::OpenFiles if is_voice => self.act(ctx, choose(PathPurpose::OpenSounds)),
             Command::OpenFiles => self.act(ctx, choose(PathPurpose::OpenFiles)),
             Command::OpenFolder => self.act(ctx, choose(PathPurpose::OpenFolder)),
             Command::OpenPath => {
@@ -546,6 +584,14 @@ fn toggle(value: &mut bool) {
 
 /// Whether a command makes sense now.
 pub(crate) fn is_possible(command: Command, state: &State) -> bool {
+    if command.page().is_some_and(|page| page != state.page) {
+        return false;
+    }
+    let is_own = command.page() == Some(Page::Voice);
+    let zooms = matches!(command, Command::ZoomIn | Command::ZoomOut | Command::ZoomFit);
+    if is_own || zooms && state.page == Page::Voice {
+        return voice::is_possible(command, state);
+    }
     let has_picture = state.files.shown().is_some();
     let can_process = has_picture && state.recipe_works() && state.engine_failure.is_none();
     match command {

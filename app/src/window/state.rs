@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use limpid_engine::studio::StudioCommand;
 use limpid_engine::{Histogram, ItemId, ModelCard, Output, PictureInfo, Recipe};
 use serde::{Deserialize, Serialize};
 
 use super::command::Command;
 use super::presets::{self, Preset};
 use super::queue::Queue;
+use super::voice::{VoiceSettings, VoiceState};
 
 /// Something that is asked of a worker: not yet, on its way (the last value is kept), there, or
 /// refused (the last value is kept).
@@ -145,6 +147,16 @@ pub(crate) struct Shown {
     pub(crate) models: Vec<String>,
 }
 
+/// What the window is about at the moment. Remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Page {
+    /// Pictures.
+    #[default]
+    Photos,
+    /// Recordings.
+    Voice,
+}
+
 /// Which parts of the window are open. Remembered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -247,6 +259,10 @@ pub(crate) enum PathPurpose {
     ExportPreset,
     /// A model file to take in.
     ImportModel,
+    /// Recordings to open.
+    OpenSounds,
+    /// The file for the cleaned recording.
+    SaveSound,
 }
 
 impl PathPurpose {
@@ -259,6 +275,8 @@ impl PathPurpose {
             Self::ImportPreset => "Import preset",
             Self::ExportPreset => "Export recipe",
             Self::ImportModel => "Import model",
+            Self::OpenSounds => "Open recording",
+            Self::SaveSound => "Save clean recording",
         }
     }
 }
@@ -277,6 +295,8 @@ pub(crate) struct ModelWork {
 pub(crate) enum Action {
     /// A command of the table.
     Run(Command),
+    /// Something for the sound studio.
+    Studio(StudioCommand),
     /// Show the picture at this place of the list.
     ShowFile(usize),
     /// Take the picture at this place from the list.
@@ -320,6 +340,10 @@ pub(crate) enum Action {
 
 /// Everything the panels draw.
 pub(crate) struct State {
+    /// The page that is shown. Remembered.
+    pub(crate) page: Page,
+    /// The page for voices. Its settings are remembered.
+    pub(crate) voice: VoiceState,
     /// What is done to pictures. Remembered.
     pub(crate) recipe: Recipe,
     /// Steps that the preview leaves out.
@@ -360,6 +384,10 @@ pub(crate) struct State {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Remembered {
+    /// [`State::page`].
+    pub(crate) page: Page,
+    /// Settings of the page for voices.
+    pub(crate) voice: VoiceSettings,
     /// [`State::recipe`].
     pub(crate) recipe: Recipe,
     /// [`State::presets`].
@@ -375,6 +403,8 @@ pub(crate) struct Remembered {
 impl Default for Remembered {
     fn default() -> Self {
         Self {
+            page: Page::default(),
+            voice: VoiceSettings::default(),
             recipe: presets::first_recipe(),
             presets: Vec::new(),
             settings: Settings::default(),
@@ -391,6 +421,8 @@ impl State {
         // A recipe of a newer version, or edited by hand, must not stop the start.
         let recipe = if recipe.validate().is_ok() { recipe } else { presets::first_recipe() };
         Self {
+            page: remembered.page,
+            voice: VoiceState::new(remembered.voice),
             recipe,
             bypassed: BTreeSet::new(),
             files: Files::default(),
@@ -417,6 +449,8 @@ impl State {
     /// What is to be kept.
     pub(crate) fn remembered(&self, last_folder: Option<&Path>) -> Remembered {
         Remembered {
+            page: self.page,
+            voice: self.voice.settings.clone(),
             recipe: self.recipe.clone(),
             presets: self.presets.clone(),
             settings: self.settings.clone(),

@@ -17,15 +17,18 @@ use super::engine_link::{Ask, EngineLink, LinkEnd, Tell};
 use super::shell::Shell;
 use super::state::{OpenedFile, Remembered};
 use super::theme;
+use super::voice::StudioLink;
 use crate::canvas::CanvasSettings;
 
 type Window = Harness<'static, Shell>;
 
 fn window() -> (Window, LinkEnd) {
     let (link, end) = EngineLink::for_test();
+    let (studio, _studio_end) = StudioLink::for_test();
     let shell = Shell::new(
         &egui::Context::default(),
         link,
+        studio,
         Remembered::default(),
         CanvasSettings::default(),
     );

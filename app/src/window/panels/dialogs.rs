@@ -15,8 +15,9 @@ pub(crate) fn shortcuts_ui(ui: &mut Ui) {
         .auto_shrink([false, true])
         .show(ui, |ui| {
             ui.columns(2, |columns| {
-                for (index, group) in Group::ALL.into_iter().enumerate() {
-                    let ui = &mut columns[usize::from(index >= 2)];
+                for group in Group::ALL {
+                    let is_right = matches!(group, Group::View | Group::Queue | Group::Program);
+                    let ui = &mut columns[usize::from(is_right)];
                     ui.label(theme::heading(group.title()));
                     for command in Command::ALL.into_iter().filter(|c| c.entry().group == group) {
                         let entry = command.entry();
@@ -31,16 +32,19 @@ pub(crate) fn shortcuts_ui(ui: &mut Ui) {
                             );
                         });
                     }
-                    if group == Group::View {
-                        for (text, keys) in HANDS {
-                            ui.horizontal(|ui| {
-                                ui.label(text);
-                                ui.with_layout(
-                                    egui::Layout::right_to_left(egui::Align::Center),
-                                    |ui| widgets::key_ui(ui, keys),
-                                );
-                            });
-                        }
+                    let hands: &[(&str, &str)] = match group {
+                        Group::View => &HANDS,
+                        Group::Voice => &VOICE_HANDS,
+                        _ => &[],
+                    };
+                    for (text, keys) in hands.iter().copied() {
+                        ui.horizontal(|ui| {
+                            ui.label(text);
+                            ui.with_layout(
+                                egui::Layout::right_to_left(egui::Align::Center),
+                                |ui| widgets::key_ui(ui, keys),
+                            );
+                        });
                     }
                     ui.add_space(theme::GAP_LARGE);
                 }
@@ -56,6 +60,12 @@ const HANDS: [(&str, &str); 4] = [
     ("Fit or 100 %", "Double-click"),
 ];
 
+const VOICE_HANDS: [(&str, &str); 3] = [
+    ("Move the play head", "Drag"),
+    ("Move along the recording", "Wheel"),
+    ("Zoom at the pointer", "Ctrl+Wheel"),
+];
+
 /// Name, version, licence.
 pub(crate) fn about_ui(ui: &mut Ui) {
     ui.horizontal(|ui| {
@@ -65,7 +75,7 @@ pub(crate) fn about_ui(ui: &mut Ui) {
             ui.label(theme::weak(format!("Version {}", env!("CARGO_PKG_VERSION"))));
         });
     });
-    ui.label("Makes photos clear, on this computer. Nothing is uploaded, nothing is measured.");
+    ui.label("Makes photos and voices clear, on this computer. Nothing is uploaded, nothing is measured.");
     ui.label(theme::weak(
         "Program: MIT or Apache-2.0. Typeface Inter: SIL Open Font License. Icons by Phosphor: MIT. \
          The licence of each model stands on its card.",
@@ -86,6 +96,8 @@ pub(crate) fn path_dialog_ui(
     let hint = match purpose {
         PathPurpose::OpenFiles => "/home/…/photo.jpg, or a folder",
         PathPurpose::OpenFolder => "/home/…/holiday",
+        PathPurpose::OpenSounds => "/home/…/talk.wav",
+        PathPurpose::SaveSound => "/home/…/talk-limpid.wav",
         PathPurpose::OutputFolder | PathPurpose::DefaultFolder => "/home/…/clear",
         PathPurpose::ImportPreset | PathPurpose::ExportPreset => "/home/…/recipe.toml",
         PathPurpose::ImportModel => "/home/…/model.safetensors",
@@ -100,8 +112,8 @@ pub(crate) fn path_dialog_ui(
         field.request_focus();
     }
     let button = match purpose {
-        PathPurpose::OpenFiles | PathPurpose::OpenFolder => "Open",
-        PathPurpose::ExportPreset => "Save",
+        PathPurpose::OpenFiles | PathPurpose::OpenFolder | PathPurpose::OpenSounds => "Open",
+        PathPurpose::ExportPreset | PathPurpose::SaveSound => "Save",
         PathPurpose::ImportPreset | PathPurpose::ImportModel => "Import",
         PathPurpose::OutputFolder | PathPurpose::DefaultFolder => "Use",
     };

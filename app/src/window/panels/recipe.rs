@@ -208,7 +208,8 @@ fn output_size([width, height]: [u32; 2], size: Size) -> [u32; 2] {
     }
 }
 
-fn model_row_ui(
+/// The row that chooses a model among those that fit the task.
+pub(crate) fn model_row_ui(
     ui: &mut Ui,
     model: &mut String,
     models: &[ModelCard],

@@ -64,7 +64,8 @@ pub(crate) fn empty_ui(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     });
 }
 
-fn rounded_outline(rect: egui::Rect, radius: f32) -> Vec<egui::Pos2> {
+/// The outline of a rounded rectangle as one closed line, for dashes.
+pub(crate) fn rounded_outline(rect: egui::Rect, radius: f32) -> Vec<egui::Pos2> {
     let mut points = Vec::new();
     let corners = [
         (rect.right_top() + vec2(-radius, radius), -90.0_f32),

@@ -1,0 +1,336 @@
+//! What the page for voices knows: plain data, changed by the studio's events and drawn as it is.
+
+use std::path::{Path, PathBuf};
+
+use limpid_engine::Speech;
+use limpid_engine::studio::{
+    Listening, Microphone, Now, Opened, RecordingNow, StudioCommand, StudioEvent,
+};
+use serde::{Deserialize, Serialize};
+
+use super::super::engine_link::sentence;
+use super::axis::Axis;
+use super::views::Views;
+
+/// The most the slider of the limit says, in dB.
+pub(super) const MOST_LIMIT_DB: f32 = 60.0;
+/// What 0 dB on the slider becomes: a limit is above 0.
+const LEAST_LIMIT_DB: f32 = 0.01;
+/// Where the slider stands when a limit is first set, in dB.
+const FIRST_LIMIT_DB: f32 = 24.0;
+
+/// What is set on the page. Remembered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct VoiceSettings {
+    /// Whether noise is turned down by no more than [`Self::limit_db`].
+    pub(crate) has_limit: bool,
+    /// The most that noise is turned down, `0..=60` dB.
+    pub(crate) limit_db: f32,
+    /// Whether the result is brought to the usual loudness.
+    pub(crate) evens_loudness: bool,
+    /// The model, or "auto".
+    pub(crate) model: String,
+    /// The microphone by its id; none is the system's default.
+    pub(crate) device: Option<String>,
+    /// Whether a clean take is written beside the raw one.
+    pub(crate) records_clean: bool,
+}
+
+impl Default for VoiceSettings {
+    fn default() -> Self {
+        Self {
+            has_limit: false,
+            limit_db: FIRST_LIMIT_DB,
+            evens_loudness: false,
+            model: Speech::default().model,
+            device: None,
+            records_clean: true,
+        }
+    }
+}
+
+impl VoiceSettings {
+    /// The settings as the engine takes them.
+    pub(crate) fn speech(&self) -> Speech {
+        let limit_db = self.limit_db.clamp(LEAST_LIMIT_DB, MOST_LIMIT_DB);
+        Speech {
+            limit_db: self.has_limit.then_some(limit_db),
+            loudness: self.evens_loudness.then_some(Speech::USUAL_LOUDNESS),
+            model: self.model.clone(),
+        }
+    }
+}
+
+/// How far the cleaning is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum Cleaning {
+    /// Not asked for.
+    #[default]
+    None,
+    /// This share is done, `0..=1`.
+    Working(f32),
+    /// Done.
+    Done {
+        /// The model, for people.
+        model: String,
+        /// Work by time of sound.
+        real_time_factor: f64,
+    },
+    /// It failed, which was told.
+    Failed,
+}
+
+/// Something an event leads to beside the change of state.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Notable {
+    /// Went well.
+    Good(String),
+    /// Went well, not all of it.
+    Warn(String),
+    /// Did not go well.
+    Bad(String),
+    /// Is to be asked of the studio.
+    Ask(StudioCommand),
+}
+
+/// Everything the page draws.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct VoiceState {
+    /// What is set. Remembered.
+    pub(crate) settings: VoiceSettings,
+    /// The file that is being opened.
+    pub(crate) opening: Option<PathBuf>,
+    /// The recording that is open.
+    pub(crate) opened: Option<Opened>,
+    /// The file that could not be opened, and why.
+    pub(crate) failure: Option<(PathBuf, String)>,
+    /// The part in sight.
+    pub(crate) axis: Axis,
+    /// What is drawn of it.
+    pub(crate) views: Views,
+    /// How far the cleaning is.
+    pub(crate) cleaning: Cleaning,
+    /// What is listened to.
+    pub(crate) listening: Listening,
+    /// Levels and position.
+    pub(crate) now: Now,
+    /// Where the play head was in the frame before, in seconds.
+    pub(super) last_position: f64,
+    /// Where the pointer holds the play head, in seconds.
+    pub(crate) scrub: Option<f64>,
+    /// The microphones, once they are listed.
+    pub(crate) devices: Option<Vec<Microphone>>,
+    /// The file that is recorded into.
+    pub(crate) take: Option<PathBuf>,
+}
+
+impl VoiceState {
+    /// The state at start.
+    pub(crate) fn new(settings: VoiceSettings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
+    /// The recording under way.
+    pub(crate) fn recording(&self) -> Option<&RecordingNow> {
+        self.now.recording.as_ref()
+    }
+
+    /// Whether there is something to play.
+    pub(crate) fn can_play(&self) -> bool {
+        self.opened.is_some() && self.recording().is_none()
+    }
+
+    /// Whether there is something to write.
+    pub(crate) fn can_save(&self) -> bool {
+        self.can_play() && matches!(self.cleaning, Cleaning::Done { .. })
+    }
+
+    /// Where the play head is, in seconds.
+    pub(crate) fn position(&self) -> f64 {
+        let length = self.opened.as_ref().map_or(0.0, |opened| opened.seconds);
+        self.scrub.unwrap_or(self.now.position).clamp(0.0, length.max(0.0))
+    }
+
+    /// The microphone that will be recorded from.
+    pub(crate) fn microphone(&self) -> Option<&Microphone> {
+        let devices = self.devices.as_deref()?;
+        let wanted = self.settings.device.as_deref();
+        let chosen = wanted.and_then(|id| devices.iter().find(|device| device.id == id));
+        chosen.or_else(|| devices.iter().find(|device| device.is_default)).or(devices.first())
+    }
+
+    /// The request that starts a recording. A microphone that was unplugged is not asked for.
+    pub(crate) fn record_command(&self) -> StudioCommand {
+        let chosen = self.settings.device.as_ref();
+        let device = chosen.filter(|id| self.microphone().is_none_or(|found| found.id == **id));
+        StudioCommand::Record {
+            device: device.cloned(),
+            clean: self.settings.records_clean.then(|| self.settings.model.clone()),
+        }
+    }
+
+    /// Where the cleaned recording would be written: beside the original, under its own name.
+    pub(crate) fn suggested_path(&self) -> Option<PathBuf> {
+        let path = &self.opened.as_ref()?.path;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        Some(path.with_file_name(format!("{stem}-limpid.wav")))
+    }
+
+    /// Takes in what the studio tells.
+    pub(crate) fn apply(&mut self, event: StudioEvent) -> Vec<Notable> {
+        match event {
+            StudioEvent::Opened(opened) => {
+                self.axis = Axis::new(opened.seconds);
+                self.views.reset();
+                self.opening = None;
+                self.failure = None;
+                self.scrub = None;
+                self.cleaning = Cleaning::Working(0.0);
+                self.opened = Some(opened);
+                return vec![
+                    Notable::Ask(StudioCommand::Listen(self.listening)),
+                    Notable::Ask(StudioCommand::Clean(self.settings.speech())),
+                ];
+            }
+            StudioEvent::OpenFailed(reason) => {
+                let path = self.opening.take().unwrap_or_default();
+                self.opened = None;
+                self.cleaning = Cleaning::None;
+                self.views.reset();
+                self.failure = Some((path, sentence(&reason)));
+            }
+            StudioEvent::Cleaning(share) => self.cleaning = Cleaning::Working(share),
+            StudioEvent::Cleaned { model, real_time_factor } => {
+                self.cleaning = Cleaning::Done { model, real_time_factor };
+                self.views.outdate();
+            }
+            StudioEvent::Failed(reason) => {
+                self.views.give_up();
+                if matches!(self.cleaning, Cleaning::Working(_)) {
+                    self.cleaning = Cleaning::Failed;
+                }
+                return vec![Notable::Bad(sentence(&reason))];
+            }
+            StudioEvent::View(view) => self.views.accept(view),
+            StudioEvent::PlayedToEnd => self.now.is_playing = false,
+            StudioEvent::Devices(devices) => self.devices = Some(devices),
+            StudioEvent::RecordingStarted(path) => self.take = Some(path),
+            StudioEvent::Recorded { raw, clean, remark } => {
+                self.take = None;
+                self.now.recording = None;
+                return vec![recorded(&raw, clean.as_deref(), remark)];
+            }
+            StudioEvent::Saved(path) => {
+                return vec![Notable::Good(format!("Saved: {}", path.display()))];
+            }
+        }
+        Vec::new()
+    }
+}
+
+fn recorded(raw: &Path, clean: Option<&Path>, remark: Option<String>) -> Notable {
+    match (remark, clean) {
+        (Some(remark), _) => Notable::Warn(sentence(&remark)),
+        (None, Some(_)) => {
+            Notable::Good(format!("Recorded, as it was and clean: {}", raw.display()))
+        }
+        (None, None) => Notable::Good(format!("Recorded: {}", raw.display())),
+    }
+}
+
+/// The name of a file for people.
+pub(super) fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(path: &str) -> Opened {
+        Opened {
+            path: path.into(),
+            seconds: 12.0,
+            rate: 48_000,
+            channels: 1,
+            format: "WAV, 16 bit".into(),
+        }
+    }
+
+    #[test]
+    fn an_opened_recording_is_cleaned_with_the_settings_of_the_page() {
+        let settings = VoiceSettings { has_limit: true, limit_db: 12.0, ..Default::default() };
+        let mut state = VoiceState::new(settings);
+        let asks = state.apply(StudioEvent::Opened(opened("/in/a.wav")));
+        let wanted = Speech { limit_db: Some(12.0), ..Speech::default() };
+        assert!(asks.contains(&Notable::Ask(StudioCommand::Clean(wanted))), "{asks:?}");
+        assert_eq!(state.axis.to(), 12.0);
+        assert!(!state.can_save(), "not clean yet");
+        state.apply(StudioEvent::Cleaned { model: "Net".into(), real_time_factor: 0.1 });
+        assert!(state.can_save());
+    }
+
+    #[test]
+    fn every_place_of_the_slider_is_a_valid_limit() {
+        for limit_db in [0.0, 0.5, 60.0, 1e9, -4.0] {
+            let settings = VoiceSettings { has_limit: true, limit_db, ..Default::default() };
+            let settings = settings.speech();
+            assert!(settings.validate().is_ok(), "{limit_db}: {settings:?}");
+        }
+        assert_eq!(VoiceSettings::default().speech(), Speech::default());
+    }
+
+    #[test]
+    fn a_microphone_that_is_gone_is_not_asked_for() {
+        let mut state = VoiceState::default();
+        state.settings.device = Some("usb".into());
+        let device = |state: &VoiceState| match state.record_command() {
+            StudioCommand::Record { device, .. } => device,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(device(&state).as_deref(), Some("usb"), "not listed yet: asked as remembered");
+        let microphone = |id: &str, is_default| Microphone {
+            id: id.into(),
+            name: id.to_uppercase(),
+            is_default,
+            format: String::new(),
+        };
+        state.devices = Some(vec![microphone("a", false), microphone("b", true)]);
+        assert_eq!(device(&state), None);
+        assert_eq!(state.microphone().unwrap().id, "b");
+        state.devices = Some(vec![microphone("usb", false), microphone("b", true)]);
+        assert_eq!(device(&state).as_deref(), Some("usb"));
+    }
+
+    #[test]
+    fn a_recording_that_lost_something_says_so() {
+        let mut state = VoiceState::default();
+        let told = state.apply(StudioEvent::Recorded {
+            raw: "/takes/1.wav".into(),
+            clean: None,
+            remark: Some("the microphone was unplugged".into()),
+        });
+        assert_eq!(told, [Notable::Warn("The microphone was unplugged".into())]);
+    }
+
+    #[test]
+    fn a_file_that_does_not_open_is_named_and_nothing_of_the_last_one_stays() {
+        let mut state = VoiceState::default();
+        state.apply(StudioEvent::Opened(opened("/in/a.wav")));
+        state.opening = Some("/in/b.wav".into());
+        state.apply(StudioEvent::OpenFailed("this is no recording: /in/b.wav".into()));
+        let (path, reason) = state.failure.clone().unwrap();
+        assert_eq!(path, PathBuf::from("/in/b.wav"));
+        assert_eq!(reason, "This is no recording: /in/b.wav");
+        assert!(!state.can_play());
+    }
+
+    #[test]
+    fn the_suggested_name_is_not_the_original() {
+        let mut state = VoiceState::default();
+        assert_eq!(state.suggested_path(), None);
+        state.apply(StudioEvent::Opened(opened("/in/my.talk.wav")));
+        assert_eq!(state.suggested_path(), Some("/in/my.talk-limpid.wav".into()));
+    }
+}

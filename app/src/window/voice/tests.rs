@@ -1,0 +1,494 @@
+//! The page as a person uses it, found by its accessible names. The studio's end of the link is held
+//! by the test. With `LIMPID_SHOTS=FOLDER` each state is written as a picture.
+
+use std::path::PathBuf;
+
+use eframe::egui::{self, Key, Modifiers, Role};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use limpid_engine::Speech;
+use limpid_engine::studio::{
+    Listening, Microphone, Now, Opened, RecordingNow, SoundView, StudioCommand, StudioEvent, Track,
+    ViewRequest,
+};
+
+use super::super::command::Command;
+use super::super::engine_link::{Ask, EngineLink, LinkEnd};
+use super::super::picture::{Textures, shoot};
+use super::super::shell::Shell;
+use super::super::state::{Action, Page, PathPurpose, Remembered};
+use super::super::theme;
+use super::{StudioEnd, StudioLink};
+use crate::canvas::CanvasSettings;
+
+struct Window {
+    harness: Harness<'static, Shell>,
+    engine: LinkEnd,
+    studio: StudioEnd,
+    textures: Textures,
+}
+
+impl Window {
+    fn new() -> Self {
+        Self::with_size([1440.0, 900.0], Page::Voice)
+    }
+
+    fn with_size(size: [f32; 2], page: Page) -> Self {
+        let (link, engine) = EngineLink::for_test();
+        let (studio_link, studio) = StudioLink::for_test();
+        let remembered = Remembered { page, ..Remembered::default() };
+        let shell = Shell::new(
+            &egui::Context::default(),
+            link,
+            studio_link,
+            remembered,
+            CanvasSettings::default(),
+        );
+        let textures = Textures::default();
+        let harness = Harness::builder()
+            .with_size(size)
+            .with_max_steps(40)
+            .with_context_setup(theme::apply)
+            .renderer(textures.clone())
+            .build_ui_state(
+                |ui, shell: &mut Shell| {
+                    let ctx = ui.ctx().clone();
+                    shell.poll(&ctx);
+                    shell.ui(ui);
+                },
+                shell,
+            );
+        let mut window = Self { harness, engine, studio, textures };
+        window.settle();
+        window
+    }
+
+    fn settle(&mut self) {
+        self.harness.run_steps(4);
+    }
+
+    fn tell(&mut self, event: StudioEvent) {
+        self.studio.events.send(event).unwrap();
+        self.settle();
+    }
+
+    /// What was asked since the last time, without requests for views.
+    fn asked(&self) -> Vec<StudioCommand> {
+        let is_view = |ask: &StudioCommand| matches!(ask, StudioCommand::View(_));
+        self.studio.asked.try_iter().filter(|ask| !is_view(ask)).collect()
+    }
+
+    fn press(&mut self, key: Key) {
+        self.harness.key_press_modifiers(Modifiers::NONE, key);
+        self.settle();
+    }
+
+    fn click(&mut self, name: &str) {
+        self.harness.get_by_label(name).click();
+        self.settle();
+    }
+
+    fn has(&self, text: &str) -> bool {
+        self.harness.query_all_by_label(text).next().is_some()
+    }
+
+    fn set_now(&mut self, now: Now) {
+        *self.studio.now.lock().unwrap() = now;
+        self.settle();
+    }
+
+    /// Opens a recording of `seconds` and answers its requests for views until there are none.
+    fn open(&mut self, path: &str, seconds: f64, is_clean: bool) {
+        let opened = Opened {
+            path: path.into(),
+            seconds,
+            rate: 48_000,
+            channels: 1,
+            format: "WAV, 24 bit".into(),
+        };
+        self.tell(StudioEvent::Opened(opened));
+        if is_clean {
+            let model = "Limpid speech".to_owned();
+            self.tell(StudioEvent::Cleaned { model, real_time_factor: 0.04 });
+        }
+        self.answer_views(is_clean);
+    }
+
+    fn answer_views(&mut self, is_clean: bool) -> Vec<ViewRequest> {
+        let mut answered = Vec::new();
+        for _ in 0..8 {
+            let view = |ask| match ask {
+                StudioCommand::View(request) => Some(request),
+                _ => None,
+            };
+            let requests: Vec<_> = self.studio.asked.try_iter().filter_map(view).collect();
+            if requests.is_empty() {
+                break;
+            }
+            for request in requests {
+                self.tell(StudioEvent::View(view_of(request, is_clean)));
+                answered.push(request);
+            }
+        }
+        answered
+    }
+
+    fn shoot(&self, name: &str) {
+        shoot(&self.harness, &self.textures, name);
+    }
+}
+
+/// A voice with pauses over a fan, or without the fan.
+fn track(request: ViewRequest, noise_db: f32) -> Track {
+    let ViewRequest { from, to, width, height, .. } = request;
+    let top_hz = 24_000.0_f32;
+    let mut seed = 1_u32;
+    let mut grain = move || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 8) as f32 / 16_777_216.0
+    };
+    let second = |column: u32| (from + (to - from) * f64::from(column) / f64::from(width)) as f32;
+    let voiced = |t: f32| {
+        let word = (t * 2.6).sin() * (t * 0.71 + 0.6).sin();
+        (word - 0.05).max(0.0).powf(0.6)
+    };
+    let noise = 10.0_f32.powf(noise_db / 20.0) * 3.0;
+    let mut peaks = Vec::new();
+    for column in 0..width {
+        let size = 0.62 * voiced(second(column)) * (0.7 + 0.3 * grain()) + noise * (0.7 + grain());
+        peaks.push((-size * (0.8 + 0.2 * grain()), size));
+    }
+    let mut db = Vec::new();
+    for row in 0..height {
+        let hz = top_hz * (1.0 - (row as f32 + 0.5) / height as f32);
+        for column in 0..width {
+            let t = second(column);
+            let pitch = 130.0 + 25.0 * (t * 1.9).sin();
+            let harmonic = (hz / pitch * std::f32::consts::TAU).cos() * 0.5 + 0.5;
+            let formant = 1.0 / (1.0 + ((hz - 600.0) / 500.0).powi(2))
+                + 0.4 / (1.0 + ((hz - 2300.0 - 500.0 * (t * 3.1).sin()) / 600.0).powi(2))
+                + 0.03 / (1.0 + (hz / 6000.0).powi(2));
+            let speech = 0.2 * voiced(t) * formant * (0.15 + harmonic);
+            let fan = 10.0_f32.powf((noise_db - hz / 1500.0) / 20.0) * (0.4 + grain());
+            let value = 20.0 * (speech + 0.1 * fan + 1e-5).log10();
+            db.push(value.clamp(Track::FLOOR_DB, 0.0));
+        }
+    }
+    Track { peaks, spectrogram: db.into(), top_hz }
+}
+
+fn view_of(request: ViewRequest, is_clean: bool) -> SoundView {
+    SoundView {
+        id: request.id,
+        from: request.from,
+        to: request.to,
+        original: track(request, -30.0),
+        clean: is_clean.then(|| track(request, -75.0)),
+    }
+}
+
+fn microphone(id: &str, name: &str, is_default: bool) -> Microphone {
+    let format = "48 kHz, 2 channels, 16 bit".into();
+    Microphone { id: id.into(), name: name.into(), is_default, format }
+}
+
+const LONG_NAME: &str = "/takes/Interview with the committee on the restoration of the old town \
+                         hall, second part, room with the fan and the open window 2026-03-14.wav";
+
+#[test]
+fn an_empty_page_says_what_to_do_and_lists_the_microphones() {
+    let mut window = Window::new();
+    assert_eq!(window.asked(), [StudioCommand::ListDevices], "asked once, at the first visit");
+    assert!(window.has("Drop a recording here"));
+    assert!(window.has("Looking for microphones…"));
+    window.tell(StudioEvent::Devices(vec![
+        microphone("built-in", "Built-in microphone", true),
+        microphone("usb", "Yeti Stereo Microphone, USB audio class 1.0, front panel", false),
+    ]));
+    window.harness.get_by_label_contains("Built-in microphone (default)");
+    window.shoot("1-empty");
+    window.click("Record now");
+    let device = None;
+    let clean = Some("auto".into());
+    assert_eq!(window.asked(), [StudioCommand::Record { device, clean }]);
+
+    window.tell(StudioEvent::Devices(Vec::new()));
+    assert_eq!(window.harness.get_all_by_label("No microphone was found.").count(), 2);
+}
+
+#[test]
+fn the_studio_starts_with_the_first_visit_of_the_page() {
+    let mut window = Window::with_size([1440.0, 900.0], Page::Photos);
+    assert_eq!(window.asked(), []);
+    assert!(window.has("Drop photos or folders here"));
+    window.shoot("0-photos");
+    window.click("Voice");
+    assert_eq!(window.asked(), [StudioCommand::ListDevices]);
+    assert_eq!(window.harness.state().remembered().page, Page::Voice, "remembered");
+    window.click("Photos");
+    window.click("Voice");
+    assert_eq!(window.asked(), [], "once");
+}
+
+#[test]
+fn an_opened_recording_is_drawn_cleaned_played_and_saved() {
+    let mut window = Window::new();
+    window.tell(StudioEvent::Devices(vec![microphone("a", "Built-in microphone", true)]));
+    window.asked();
+    window.open("/in/talk.wav", 21.3, false);
+    window.tell(StudioEvent::Cleaning(0.42));
+    assert!(window.has("Cleaning… 42 %"));
+    let save = window.harness.get_by_label("Save clean recording…");
+    assert!(save.accesskit_node().is_disabled(), "nothing to save yet");
+    window.shoot("2-cleaning");
+
+    window.asked();
+    window.tell(StudioEvent::Cleaned { model: "Limpid speech".into(), real_time_factor: 0.04 });
+    assert_eq!(window.answer_views(true).len(), 1, "the clean track is asked for");
+    assert!(window.has("Cleaned with Limpid speech, 25 times faster than it plays."));
+    window.click("Play");
+    window.set_now(Now { is_playing: true, position: 7.4, recording: None });
+    assert!(window.has("0:07.4"), "the position");
+    window.shoot("3-opened");
+    window.press(Key::Space);
+    window.press(Key::Num1);
+    window.click("Removed");
+    window.press(Key::Num2);
+    window.press(Key::Home);
+    assert_eq!(
+        window.asked(),
+        [
+            StudioCommand::Play,
+            StudioCommand::Pause,
+            StudioCommand::Listen(Listening::Original),
+            StudioCommand::Listen(Listening::Removed),
+            StudioCommand::Listen(Listening::Clean),
+            StudioCommand::Seek(0.0),
+        ]
+    );
+    let ctx = window.harness.ctx.clone();
+    let typed = |text: &str| Action::Typed(PathPurpose::SaveSound, text.into());
+    window.harness.state_mut().act(&ctx, typed("/in/talk.wav"));
+    assert_eq!(window.asked(), [], "the original is never written over");
+    window.harness.state_mut().act(&ctx, typed("/in/talk-clean"));
+    assert_eq!(window.asked(), [StudioCommand::Save("/in/talk-clean.wav".into())]);
+}
+
+#[test]
+fn the_strength_is_heard_while_it_plays() {
+    let mut window = Window::new();
+    window.open("/in/talk.wav", 21.3, true);
+    window.asked();
+    let slider = window.harness.get_by_role_and_label(Role::Slider, "Strength");
+    assert_eq!(slider.accesskit_node().numeric_value(), Some(60.0), "no limit is the far end");
+    slider.set_value_accesskit(18.0);
+    window.settle();
+    let limited = Speech { limit_db: Some(18.0), ..Speech::default() };
+    assert_eq!(window.asked(), [StudioCommand::Clean(limited.clone())]);
+    window.harness.get_by_role_and_label(Role::CheckBox, "Even loudness").click();
+    window.settle();
+    let loud = Speech { loudness: Some(Speech::USUAL_LOUDNESS), ..limited };
+    assert_eq!(window.asked(), [StudioCommand::Clean(loud)]);
+    window.shoot("4-strength");
+    window.click("No limit");
+    let free = Speech { loudness: Some(Speech::USUAL_LOUDNESS), ..Speech::default() };
+    assert_eq!(window.asked(), [StudioCommand::Clean(free)]);
+}
+
+#[test]
+fn zoom_asks_for_the_part_in_sight_and_a_click_moves_the_play_head() {
+    let mut window = Window::new();
+    window.open("/in/talk.wav", 60.0, true);
+    window.asked();
+    for _ in 0..5 {
+        window.press(Key::Plus);
+    }
+    let requests = window.answer_views(true);
+    let last = requests.last().unwrap();
+    assert!((last.to - last.from - 60.0 / 1.6_f64.powi(5)).abs() < 1e-6, "{last:?}");
+    assert_eq!(requests.len(), 2, "one under way, then the newest: {requests:?}");
+    let area = window.harness.get_by_role_and_label(Role::Slider, "Position").rect();
+    window.harness.hover_at(area.center());
+    window.harness.drag_at(area.center());
+    window.settle();
+    window.harness.drop_at(area.center());
+    window.settle();
+    let middle = (last.from + last.to) / 2.0;
+    match window.asked().as_slice() {
+        [StudioCommand::Seek(second)] => assert!((second - middle).abs() < 0.02, "{second}"),
+        other => panic!("{other:?}"),
+    }
+    window.shoot("5-zoomed");
+    window.press(Key::F);
+    assert!(window.harness.state().state.voice.axis.is_fitted());
+}
+
+#[test]
+fn a_recording_under_way_shows_its_level_and_what_was_lost() {
+    let mut window = Window::new();
+    window.tell(StudioEvent::Devices(vec![microphone("a", "Built-in microphone", true)]));
+    window.asked();
+    window.press(Key::R);
+    assert!(matches!(window.asked().as_slice(), [StudioCommand::Record { .. }]));
+    window.tell(StudioEvent::RecordingStarted(LONG_NAME.into()));
+    let recording = RecordingNow {
+        is_paused: false,
+        seconds: 83.46,
+        peak_db: -8.0,
+        held_peak_db: -2.0,
+        rms_db: -21.0,
+        has_clipped: true,
+        dropped_frames: 0,
+        seconds_left: Some(7_900.0),
+    };
+    window.set_now(Now { recording: Some(recording.clone()), ..Now::default() });
+    assert!(window.has("1:23.5") && window.has("Nothing lost"));
+    let level = window.harness.get_by_label("Level");
+    assert_eq!(level.accesskit_node().numeric_value(), Some(-8.0));
+    window.shoot("6-recording");
+    window.press(Key::Space);
+    let paused = RecordingNow {
+        is_paused: true,
+        dropped_frames: 480,
+        has_clipped: false,
+        peak_db: -120.0,
+        rms_db: -120.0,
+        held_peak_db: -31.0,
+        seconds_left: Some(42.0),
+        ..recording
+    };
+    window.set_now(Now { recording: Some(paused), ..Now::default() });
+    assert!(window.has("480 frames lost") && window.has("Paused"));
+    window.shoot("7-paused");
+    window.click("Go on");
+    window.click("Stop");
+    assert_eq!(
+        window.asked(),
+        [
+            StudioCommand::PauseRecording(true),
+            StudioCommand::PauseRecording(false),
+            StudioCommand::StopRecording,
+        ]
+    );
+}
+
+#[test]
+fn the_keys_of_a_page_are_its_own() {
+    let mut window = Window::with_size([1440.0, 900.0], Page::Photos);
+    window.press(Key::R);
+    window.press(Key::Space);
+    window.press(Key::Num3);
+    assert_eq!(window.asked(), []);
+    assert!(window.harness.state().state.voice.listening == Listening::Clean);
+}
+
+#[test]
+fn long_names_and_a_small_window_stay_in_order() {
+    let mut window = Window::with_size([900.0, 560.0], Page::Voice);
+    let name = "A microphone whose maker thought that its name should say all about it";
+    window.tell(StudioEvent::Devices(vec![microphone("a", name, true)]));
+    window.shoot("8-small-empty");
+    window.open(LONG_NAME, 7_421.0, true);
+    assert!(!window.has(LONG_NAME.rsplit('/').next().unwrap()), "it is cut");
+    window.shoot("9-small");
+    let screen = window.harness.ctx.content_rect();
+    let mut outside = Vec::new();
+    for node in window.harness.root().children_recursive() {
+        let is_control = matches!(
+            node.accesskit_node().role(),
+            Role::Button | Role::CheckBox | Role::ComboBox | Role::Slider | Role::SpinButton
+        );
+        if is_control && !screen.expand(0.5).contains_rect(node.rect()) {
+            outside.push(format!("{:?} {:?}", node.accesskit_node().label(), node.rect()));
+        }
+    }
+    assert!(outside.is_empty(), "{outside:#?}");
+}
+
+#[test]
+fn the_photo_page_has_room_for_its_bar_in_a_small_window() {
+    let mut window = Window::with_size([900.0, 560.0], Page::Photos);
+    window.shoot("11-small-photos");
+    let last = Command::ToggleNoise.entry().text;
+    let models = window.harness.get_by_label("Models").rect();
+    let last = window
+        .harness
+        .get_all_by_label(last)
+        .map(|node| node.rect())
+        .min_by(|a, b| a.top().total_cmp(&b.top()))
+        .unwrap();
+    assert!(last.right() < models.left(), "{last:?} {models:?}");
+    window.press(Key::F1);
+    window.shoot("12-keys");
+}
+
+#[test]
+fn a_file_that_does_not_open_says_why_and_another_can_be_chosen() {
+    let mut window = Window::new();
+    window.harness.state_mut().open_sounds(vec!["/in/broken.wav".into()]);
+    window.settle();
+    assert!(window.has("Opening broken.wav"));
+    window.tell(StudioEvent::OpenFailed("this is no recording: /in/broken.wav".into()));
+    assert!(window.has("broken.wav cannot be opened"));
+    assert!(window.has("This is no recording: /in/broken.wav"));
+    window.shoot("10-failed");
+}
+
+#[test]
+fn one_recording_is_shown_and_several_go_to_the_queue() {
+    let mut window = Window::with_size([1440.0, 900.0], Page::Photos);
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, b"x").unwrap();
+        path
+    };
+    let wait = |window: &mut Window, shown: &dyn Fn(&Window) -> bool| {
+        for _ in 0..200 {
+            window.settle();
+            if shown(window) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        panic!("it never came");
+    };
+    let one = file("a.FLAC");
+    window.harness.state().open(vec![one.clone()]);
+    wait(&mut window, &|window| window.harness.state().state.page == Page::Voice);
+    assert!(window.asked().contains(&StudioCommand::Open(one)));
+
+    let ctx = window.harness.ctx.clone();
+    window.harness.state_mut().run(&ctx, Command::ShowPhotos);
+    window.engine.asks.try_iter().count();
+    let several: Vec<PathBuf> = vec![file("b.wav"), file("c.mp3")];
+    window.harness.state().open(several.clone());
+    wait(&mut window, &|window| window.harness.state().state.page == Page::Voice);
+    let job = window.engine.asks.try_iter().find_map(|ask| match ask {
+        Ask::Submit(job) => Some(job),
+        _ => None,
+    });
+    let job = job.unwrap();
+    assert_eq!(job.inputs, several);
+    assert_eq!(job.recipe.speech, Some(Speech::default()));
+}
+
+#[test]
+fn everything_on_the_page_has_a_name() {
+    let mut window = Window::new();
+    window.tell(StudioEvent::Devices(vec![microphone("a", "Built-in microphone", true)]));
+    window.open("/in/talk.wav", 21.3, true);
+    let mut nameless = Vec::new();
+    for node in window.harness.root().children_recursive() {
+        let node = node.accesskit_node();
+        let is_control = matches!(
+            node.role(),
+            Role::Button | Role::CheckBox | Role::ComboBox | Role::Slider | Role::SpinButton
+        );
+        let name = node.label().unwrap_or_default();
+        if is_control && !name.chars().any(char::is_alphanumeric) {
+            nameless.push(format!("{:?} {name:?}", node.role()));
+        }
+    }
+    assert!(nameless.is_empty(), "{nameless:#?}");
+}
