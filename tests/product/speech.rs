@@ -14,7 +14,7 @@ fn write_noisy(path: &Path, rate: u32, seconds: f32) {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let noise = (state >> 8) as f32 / 16_777_216.0 - 0.5;
         let voice: f32 = (1..12).map(|k| (TAU * 140.0 * k as f32 * t).sin() / k as f32).sum();
-        let gate = if (t * 2.0) as u32 % 2 == 0 { 1.0 } else { 0.0 };
+        let gate = if ((t * 2.0) as u32).is_multiple_of(2) { 1.0 } else { 0.0 };
         samples.push((8000.0 * (0.4 * gate * voice + 0.1 * noise)) as i16);
     }
     let bytes = (samples.len() * 2) as u32;

@@ -9,9 +9,9 @@ use std::path::Path;
 use common::{info, noise, read, write};
 use limpid_audio::clean::{
     CleanReport, CleanSettings, CleanTask, Cleaner, HighBand, LoudnessMeter, LoudnessTarget,
-    Progress, SpeechNet, clean_file,
+    Progress, clean_file,
 };
-use limpid_audio::{AudioError, Container, Damage, ErrorKind, SampleFormat, SoundFile};
+use limpid_audio::{AudioError, Container, Damage, ErrorKind, SampleFormat, SoundFile, SpeechNet};
 use limpid_kernels::Cancel;
 
 /// Gives what it takes, times a gain, some samples later.

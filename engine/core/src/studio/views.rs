@@ -112,7 +112,8 @@ mod tests {
         let track = drawable.track(&path, &request).unwrap();
         assert_eq!(track.top_hz, 8000.0);
         assert!(track.peaks[50].1 < 1e-3 && (track.peaks[150].1 - 0.5).abs() < 0.02);
-        let column = |x: usize| (0..64).map(move |y| (y, track.spectrogram[y * 200 + x]));
+        let rows = &track.spectrogram;
+        let column = |x: usize| (0..64).map(move |y| (y, rows[y * 200 + x]));
         let (loudest, level) = column(150).max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
         // Row 0 is 8 kHz, row 63 silence's 0 Hz: 1 kHz lies an eighth from the bottom.
         assert!((54..=57).contains(&loudest), "{loudest}");
