@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The papers' claims tried on a small scale, three seeds each.
+"""The papers' claims tried on a small scale; REPORT.md says how they came out.
 
     python3 models/train/ablations.py run --work WORK [--steps 1500] [--seeds 1 2 3]
     python3 models/train/ablations.py plot --work WORK
