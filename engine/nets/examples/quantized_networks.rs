@@ -1,7 +1,7 @@
 //! Networks on bytes beside the same in `f32`: milliseconds, effective GOP/s (operations of the
 //! direct convolutions) of one core by processor time, and how far the results are apart.
 //!
-//! `cargo run --release -p limpid-nets --example quantized_bench [FILTER]`
+//! `cargo run --release -p limpid-nets --example quantized_networks [FILTER]`
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a program for developers
 
 use std::collections::HashMap;
