@@ -5,6 +5,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use limpid_nets::speech::OwnSpeech;
 use limpid_nets::{Architecture, DeepFilterNet3, DeepFilterSettings, Weights};
 
 struct Counting;
@@ -52,6 +53,26 @@ fn no_hop_allocates_on_any_thread() {
         }
         for _ in 0..6 {
             network.process(&[0.0; DeepFilterNet3::HOP], &mut output).unwrap();
+        }
+        ALLOCATIONS.with(Cell::get) - before
+    });
+    assert_eq!(count.join().unwrap(), 0);
+}
+
+#[test]
+fn no_hop_of_our_own_network_allocates_either() {
+    let (_, mut network) = OwnSpeech::built_in().unwrap();
+    // Past the 128 frames that its attention looks back on, and once more after a reset.
+    let count = std::thread::spawn(move || {
+        let sound: Vec<f32> = (0..OwnSpeech::HOP).map(|i| (i % 90) as f32 / 90.0).collect();
+        let mut output = vec![0.0; OwnSpeech::HOP];
+        let before = ALLOCATIONS.with(Cell::get);
+        for hop in 0..150 {
+            network.process(&sound, &mut output).unwrap();
+            if hop == 140 {
+                network.reset();
+                network.set_floor(0.1);
+            }
         }
         ALLOCATIONS.with(Cell::get) - before
     });
