@@ -78,7 +78,10 @@ pub(super) struct Worker {
     position: f64,
     recording: Option<Recording>,
     work: Vec<JoinHandle<()>>,
+    /// Of opening and cleaning; saving is broken off by the end of the program alone.
     work_cancel: Cancel,
+    /// The model that the recording is being cleaned with.
+    cleaning: Option<String>,
     finished: (Sender<Finished>, Receiver<Finished>),
 }
 
@@ -106,6 +109,7 @@ impl Worker {
             recording: None,
             work: Vec::new(),
             work_cancel: Cancel::new(),
+            cleaning: None,
             finished: unbounded(),
         }
     }
@@ -192,14 +196,17 @@ impl Worker {
         self.outbox.tell(StudioEvent::Failed(error.to_string()));
     }
 
-    /// Does work beside this thread; what was under way is broken off where `alone`.
-    fn beside(&mut self, alone: bool, work: impl FnOnce(&Cancel) -> Finished + Send + 'static) {
-        if alone {
-            self.work_cancel.cancel();
-            self.work_cancel = Cancel::new();
-        }
+    /// Opens or cleans beside this thread; what was under way of that is broken off.
+    fn instead(&mut self, work: impl FnOnce(&Cancel) -> Finished + Send + 'static) {
+        self.work_cancel.cancel();
+        self.work_cancel = Cancel::new();
+        self.beside(self.work_cancel.clone(), work);
+    }
+
+    /// Does work beside this thread until `cancel` says otherwise.
+    fn beside(&mut self, cancel: Cancel, work: impl FnOnce(&Cancel) -> Finished + Send + 'static) {
         self.work.retain(|work| !work.is_finished());
-        let (cancel, done) = (self.work_cancel.clone(), self.finished.0.clone());
+        let done = self.finished.0.clone();
         let spawned =
             std::thread::Builder::new().name("limpid-studio-work".into()).spawn(move || {
                 let _ = done.send(work(&cancel));
@@ -214,9 +221,9 @@ impl Worker {
 
     fn open_file(&mut self, path: PathBuf) {
         self.number += 1;
-        (self.open, self.deck, self.position) = (None, None, 0.0);
+        (self.open, self.deck, self.position, self.cleaning) = (None, None, 0.0, None);
         let number = self.number;
-        self.beside(true, move |cancel| {
+        self.instead(move |cancel| {
             let opened = SoundFile::open(&path).and_then(|file| {
                 let info = file.info().clone();
                 let drawable = Drawable::read(&path, cancel)?;
@@ -238,13 +245,15 @@ impl Worker {
         let is_new_model = speech.model != self.speech.model;
         self.speech = speech;
         let Some(open) = &self.open else { return };
-        if open.clean.is_some() && !is_new_model {
+        let is_under_way = self.cleaning.as_ref() == Some(&self.speech.model);
+        if is_under_way || (open.clean.is_some() && !is_new_model) {
             return; // the limit is mixed in as it plays, the loudness is set when it is saved
         }
+        self.cleaning = Some(self.speech.model.clone());
         let (path, model) = (open.path.clone(), self.speech.model.clone());
         let (library, outbox, number) =
             (Arc::clone(&self.library), self.outbox.clone(), self.number);
-        self.beside(true, move |cancel| {
+        self.instead(move |cancel| {
             let mut told = -1.0;
             let made = Cleaned::make(&path, &model, &library, cancel, &mut |fraction| {
                 if fraction - told > 0.01 {
@@ -272,6 +281,7 @@ impl Worker {
             },
             Finished::Cleaned(_, outcome) => match *outcome {
                 Ok(clean) => {
+                    self.cleaning = None;
                     let event = StudioEvent::Cleaned {
                         model: clean.model.clone(),
                         real_time_factor: clean.real_time_factor,
@@ -282,8 +292,12 @@ impl Worker {
                     self.outbox.tell(event);
                     self.reload();
                 }
+                // Broken off for another model, which is under way by now.
                 Err(error) if error.is_cancelled() => {}
-                Err(error) => self.failed(&error),
+                Err(error) => {
+                    self.cleaning = None;
+                    self.failed(&error);
+                }
             },
             Finished::Saved(Ok(path)) => self.outbox.tell(StudioEvent::Saved(path)),
             Finished::Saved(Err(error)) if error.is_cancelled() => {}
@@ -347,7 +361,7 @@ impl Worker {
         let Some(open) = &self.open else { return };
         let (input, speech) = (open.path.clone(), self.speech.clone());
         let (library, outbox) = (Arc::clone(&self.library), self.outbox.clone());
-        self.beside(false, move |cancel| {
+        self.beside(self.closing.clone(), move |cancel| {
             Finished::Saved(save(&input, &output, &speech, &library, cancel, &outbox))
         });
     }
