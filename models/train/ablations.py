@@ -76,7 +76,7 @@ def train(model, task, data, steps, seed, kappa=2.0, first=0, rate=1e-3, decay=T
         for group in optimiser.param_groups:
             group["lr"] = max(now, 1e-6)
         clean, rng = data.batch(seed, first + step)
-        bad = poisson_gaussian(clean, rng) if task == "denoise" else degrade.halved(clean)
+        bad = poisson_gaussian(clean, rng) if task == "denoise" else degrade.reduced(clean, 2)
         error = ((model(bad) - clean) ** 2 + 1e-6).sqrt()
         loss = ((1 + kappa * edges(clean)) * error).mean()
         optimiser.zero_grad(set_to_none=True)
@@ -90,7 +90,7 @@ def train(model, task, data, steps, seed, kappa=2.0, first=0, rate=1e-3, decay=T
 def score(model, task, data):
     held = data.held
     rng = torch.Generator().manual_seed(99)
-    bad = poisson_gaussian(held, rng) if task == "denoise" else degrade.halved(held)
+    bad = poisson_gaussian(held, rng) if task == "denoise" else degrade.reduced(held, 2)
     out = torch.cat([model(x) for x in bad.split(8)]).clamp(0, 1)
     error = (out - held) ** 2
     strength = edges(held)

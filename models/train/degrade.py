@@ -159,7 +159,72 @@ def noisy(x, rng):
     return torch.cat(bad), torch.cat(clean)
 
 
-def halved(x):
-    """Bicubic, anti-aliased: the usual definition of x2 super-resolution. Rounded to 8 bits."""
-    small = F.interpolate(x, scale_factor=0.5, mode="bicubic", antialias=True)
-    return eight_bits(small)
+def reduced(x, scale):
+    """Bicubic, anti-aliased: the usual definition of super-resolution. Rounded to 8 bits."""
+    return eight_bits(shrunk(x, scale, "bicubic"))
+
+
+def shrunk(x, scale, mode):
+    """[N, 3, H, W] to [N, 3, H / scale, W / scale]; both sides are multiples of `scale`."""
+    if mode == "area":
+        return F.avg_pool2d(x, scale)
+    size = (x.shape[2] // scale, x.shape[3] // scale)
+    return F.interpolate(x, size=size, mode=mode, antialias=True, align_corners=False)
+
+
+def optics(rng, scale):
+    """A blur kernel [K, K] of a lens: a Gaussian of any direction, or the disc of a wrong focus.
+    Its width is 0 to about half a small pixel more than the reduction itself blurs."""
+    radius = 3 * scale
+    steps = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    y, x = torch.meshgrid(steps, steps, indexing="ij")
+    if chance(rng, 0.2):
+        kernel = (uniform(rng, 0.3, 0.7) * scale + 0.5 - (x**2 + y**2).sqrt()).clamp(0, 1)
+    else:
+        long = uniform(rng, 0.1, 0.75) * scale
+        short = long * (uniform(rng, 0.4, 1.0) if chance(rng, 0.5) else 1.0)
+        turn = uniform(rng, 0, math.pi)
+        u, v = math.cos(turn) * x + math.sin(turn) * y, math.cos(turn) * y - math.sin(turn) * x
+        kernel = torch.exp(-u**2 / (2 * long**2) - v**2 / (2 * short**2))
+    return kernel / kernel.sum()
+
+
+def through_optics(x, kernel):
+    """[3, H, W] blurred; the border is mirrored."""
+    radius = kernel.shape[0] // 2
+    padded = F.pad(x[None], (radius,) * 4, mode="reflect")
+    return F.conv2d(padded, kernel.expand(3, 1, -1, -1), groups=3)[0]
+
+
+def natural(x, scale, rng, pool=None):
+    """[N, 3, H, W] as a photo found somewhere is: soft, reduced by whatever program, noisy, and
+    saved as JPEG. Noise comes from the camera model or, where `pool` [N, 3, P, P] is given (noise
+    cut from flat places of photos, 8 bits around 128), from there."""
+    found = []
+    for picture in x:
+        if chance(rng, 0.8):
+            picture = through_optics(picture, optics(rng, scale))
+        mode = ("bicubic", "bilinear", "area")[int(torch.randint(3, (1,), generator=rng))]
+        small = shrunk(picture[None], scale, mode)[0].clamp(0, 1)
+        if chance(rng, 0.7):
+            small = grainy(small, rng, pool)
+        small = eight_bits(small)
+        if chance(rng, 0.7):
+            small = jpeg(small, rng, 40, 95)
+        found.append(small)
+    return torch.stack(found)
+
+
+def grainy(small, rng, pool):
+    if pool is not None and chance(rng, 0.5):
+        _, height, width = small.shape
+        grain = pool[int(torch.randint(len(pool), (1,), generator=rng))].float() / 255 - 128 / 255
+        repeats = (-(-height // grain.shape[1]), -(-width // grain.shape[2]))
+        grain = grain.repeat(1, *repeats)[:, :height, :width]
+        return small + grain * uniform(rng, 0.5, 2.0)
+    shot, read = 10 ** uniform(rng, -4.5, -2.7), 10 ** uniform(rng, -3.4, -2.3)
+    light = linear(small)
+    noise = torch.randn(small.shape, generator=rng) * (light * shot + read**2).sqrt()
+    if chance(rng, 0.5):
+        noise = demosaicked(noise)
+    return gamma(light + noise)

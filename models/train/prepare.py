@@ -62,6 +62,28 @@ def text_patch(rng):
     return np.asarray(image)
 
 
+def grain(path, rng, count=12):
+    """Noise [3, 64, 64] of flat places of a photo at its full size, around 128: what is left when
+    a plane is taken off. Section 14's noise pool."""
+    with Image.open(path) as file:
+        if file.width * file.height < 3_000_000:
+            return []
+        image = np.asarray(file.convert("RGB"))
+    rows, columns = np.mgrid[0:64, 0:64] - 31.5
+    found = []
+    for _ in range(200):
+        y, x = rng.randrange(image.shape[0] - 63), rng.randrange(image.shape[1] - 63)
+        patch = image[y:y + 64, x:x + 64].astype(np.float32)
+        mean = patch.mean((0, 1))
+        slope = [(patch * axis[..., None]).mean((0, 1)) / (axis**2).mean() for axis in (rows, columns)]
+        rest = patch - mean - rows[..., None] * slope[0] - columns[..., None] * slope[1]
+        # Flat: coarse squares differ far less than their pixels do. Not clipped, not noiseless.
+        coarse = rest.reshape(8, 8, 8, 8, 3).mean((1, 3)).std()
+        if 0.7 < rest.std() < 12 and coarse < 0.3 * rest.std() and 12 < mean.min() and mean.max() < 243:
+            found.append(np.clip(np.rint(rest) + 128, 0, 255).astype(np.uint8))
+    return found[:count]
+
+
 def split(work, seed=1):
     """Photos to train on, and two of each package that are held out by file."""
     rng = random.Random(seed)
@@ -88,9 +110,13 @@ def main():
     patches += [text_patch(rng) for _ in range(args.patches // 25)]
     rng.shuffle(patches)
     np.save(args.work / "train.npy", np.stack(patches).transpose(0, 3, 1, 2))
+    pool = [patch for path in train for patch in grain(path, rng)]
+    if pool:
+        np.save(args.work / "noise.npy", np.stack(pool).transpose(0, 3, 1, 2))
     check = [patch for path in held for patch in crops(load(path), 8, rng)]
     np.save(args.work / "held_out.npy", np.stack(check).transpose(0, 3, 1, 2))
-    print(f"{len(patches)} patches from {len(train)} photos, {len(check)} from {len(held)} held out")
+    print(f"{len(patches)} patches from {len(train)} photos, {len(check)} from {len(held)} held out, "
+          f"{len(pool)} patches of noise")
 
 
 if __name__ == "__main__":

@@ -19,8 +19,6 @@ from torch.nn import functional as F
 import degrade
 from networks import CtSrcnn, DnResNet
 
-EDGE_WEIGHT = 2.0
-
 
 def edges(y):
     """Sobel magnitude of the luma, [N, 1, H, W]; about 1 on a full black-white edge."""
@@ -30,9 +28,9 @@ def edges(y):
     return F.conv2d(F.pad(luma, (1, 1, 1, 1), mode="replicate"), pair).norm(dim=1, keepdim=True)
 
 
-def loss_of(out, clean):
+def loss_of(out, clean, edge_weight):
     error = ((out - clean) ** 2 + 1e-6).sqrt()
-    return ((1 + EDGE_WEIGHT * edges(clean)) * error).mean()
+    return ((1 + edge_weight * edges(clean)) * error).mean()
 
 
 def augment(x, rng):
@@ -50,12 +48,21 @@ def psnr(a, b):
 
 
 @torch.no_grad()
-def score(task, model, held, device):
+def score(task, model, held, device, scale):
     def run(bad):
         return torch.cat([model(x.to(device)).float().cpu() for x in bad.split(8)])
 
-    if task == "upscale":
-        return {"x2 bicubic": psnr(run(degrade.halved(held)), held)}
+    if task != "denoise":
+        side = held.shape[-1] // scale * scale
+        held = held[:, :, :side, :side]
+        bicubic = degrade.reduced(held, scale)
+        soft = degrade.natural(held, scale, torch.Generator().manual_seed(7))
+        cubic = {"size": (side, side), "mode": "bicubic", "align_corners": False}
+        return {name: round(value, 3) for name, value in {
+            "bicubic in": psnr(F.interpolate(bicubic, **cubic), held),
+            "bicubic out": psnr(run(bicubic), held),
+            "natural in": psnr(F.interpolate(soft, **cubic), held),
+            "natural out": psnr(run(soft), held)}.items()}
     result = {}
     for sigma in (15, 25, 50):
         rng = torch.Generator().manual_seed(sigma)
@@ -75,7 +82,9 @@ def score(task, model, held, device):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", choices=["denoise", "upscale"])
+    parser.add_argument("task", choices=["denoise", "upscale", "natural"],
+                        help="natural: an upscaler for photos as they are found")
+    parser.add_argument("--scale", type=int, choices=[2, 3, 4], default=2, help="of an upscaler")
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--steps", type=int, default=12000, help="over all stages")
     parser.add_argument("--minutes", type=float, default=1e9, help="finish within this time")
@@ -84,6 +93,8 @@ def main():
     parser.add_argument("--channels", type=int)
     parser.add_argument("--stages", type=int, nargs="+", help="blocks at each stage")
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--edges", type=float, default=0.5,
+                        help="extra weight of a full black-white edge (REPORT.md: 2 costs 0.1 dB)")
     parser.add_argument("--from", dest="start", type=pathlib.Path, metavar="FILE",
                         help="weights (.final of an earlier run) that the last stage starts from")
     parser.add_argument("--bf16", action="store_true", help="16-bit arithmetic where it is safe")
@@ -97,17 +108,28 @@ def main():
     if args.start:
         stages = stages[-1:]
     channels = args.channels or (48 if args.task == "denoise" else 32)
-    model = (DnResNet if args.task == "denoise" else CtSrcnn)(channels, stages[0])
+    name = args.task if args.task == "denoise" else f"{args.task}-x{args.scale}"
+
+    def built(blocks):
+        return DnResNet(channels, blocks) if args.task == "denoise" else \
+            CtSrcnn(channels, blocks, args.scale)
+
+    model = built(stages[0])
     if args.start:
         earlier = torch.load(args.start, weights_only=True)
-        model = type(model)(channels, earlier["blocks"])
-        model.load_state_dict(earlier["model"])
+        model = built(earlier["blocks"])
+        # An upscaler of another scale has a last layer of its own, which starts at zero again.
+        kept = {k: v for k, v in earlier["model"].items()
+                if earlier["scale"] == getattr(model, "scale", 1) or not k.startswith("tail.")}
+        model.load_state_dict(kept, strict=len(kept) == len(earlier["model"]))
     margin = degrade.MARGIN if args.task == "denoise" else 0
+    pool = args.work / "noise.npy"
+    pool = torch.from_numpy(np.load(pool)) if args.task == "natural" and pool.exists() else None
     side = args.crop + 2 * margin
     train = np.load(args.work / "train.npy", mmap_mode="r")
     held = torch.from_numpy(np.load(args.work / "held_out.npy")).float() / 255
 
-    checkpoint = args.work / f"{args.task}.ckpt"
+    checkpoint = args.work / f"{name}.ckpt"
     state = {"step": 0, "spent": 0.0, "stage": 0}
     average, optimiser, saved = None, None, None
     if checkpoint.exists():
@@ -152,20 +174,22 @@ def main():
         clean = augment(clean, rng)
         if args.task == "denoise":
             bad, clean = degrade.noisy(clean, rng)
+        elif args.task == "natural":
+            bad = degrade.natural(clean, args.scale, rng, pool)
         else:
-            bad = degrade.halved(clean)
+            bad = degrade.reduced(clean, args.scale)
         clean, bad = clean.to(device), bad.to(device)
         with torch.autocast(device, torch.bfloat16, enabled=args.bf16):
             out = model(bad)
-        loss = loss_of(out.float(), clean)
+        loss = loss_of(out.float(), clean, args.edges)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
         optimiser.step()
         with torch.no_grad():
             decay = min(0.999, 1 - 1 / (step + 2))
-            for name, value in model.state_dict().items():
-                average[name].lerp_(value, 1 - decay)
+            for key, value in model.state_dict().items():
+                average[key].lerp_(value, 1 - decay)
         step += 1
         running = loss.item() if running is None else running + 0.01 * (loss.item() - running)
         if step % 250 == 0 or time.time() - last_save > 120:
@@ -179,15 +203,16 @@ def main():
             print(f"step {step} stage {stage} loss {running:.5f} rate {rate:.2e} "
                   f"{(time.time() - begin) / 60:.1f} min", flush=True)
         if step % 2000 == 0:
-            print("   ", score(args.task, model, held, device), flush=True)
+            print("   ", score(args.task, model, held, device, args.scale), flush=True)
     model.load_state_dict(average)
-    result = score(args.task, model, held, device)
+    result = score(args.task, model, held, device, args.scale)
     print("final", result, flush=True)
     torch.save({"model": {k: v.cpu() for k, v in model.state_dict().items()}, "arch": model.arch,
                 "channels": channels, "blocks": stages[-1],
-                "scale": getattr(model, "scale", 1)}, args.work / f"{args.task}.final")
-    (args.work / f"{args.task}.log.json").write_text(json.dumps(
-        {"steps": step, "from": args.start.name if args.start else None, "minutes": round((time.time() - begin) / 60, 1), "batch": args.batch,
+                "scale": getattr(model, "scale", 1)}, args.work / f"{name}.final")
+    (args.work / f"{name}.log.json").write_text(json.dumps(
+        {"steps": step, "from": args.start.name if args.start else None,
+         "minutes": round((time.time() - begin) / 60, 1), "batch": args.batch,
          "crop": args.crop, "seed": args.seed, "device": device, "held_out": result}, indent=1))
 
 
