@@ -12,23 +12,59 @@ import torch
 from safetensors.torch import save_file
 
 HERE = pathlib.Path(__file__).resolve().parent
-NAMES = {
-    "denoise": ("dn-resnet", "DN-ResNet", "Removes noise without being told how much there is."),
-    "upscale": ("ct-srcnn-x2", "CT-SRCNN ×2", "Makes a picture twice as wide and high."),
+#: Folder, title, summary, limits; {scale} is filled in.
+MODELS = {
+    "denoise": (
+        "dn-resnet", "DN-ResNet fast",
+        "Removes noise and JPEG blocks without being told how much there is.",
+        ["Trained on a processor for hours, not on a graphics card for days: the best denoisers go further.",
+         "Heavy blotchy noise of small phone sensors is only partly removed."]),
+    "best": (
+        "dn-resnet-best", "DN-ResNet best",
+        "Removes noise and JPEG blocks a little better, in twice the time.",
+        ["Trained on a processor for hours, not on a graphics card for days: the best denoisers go further.",
+         "Heavy blotchy noise of small phone sensors is only partly removed."]),
+    "upscale": (
+        "ct-srcnn-x{scale}", "CT-SRCNN ×{scale}",
+        "Makes a clean picture {scale} times as wide and high, true to what is in it.",
+        ["Trained on clean pictures reduced by bicubic resampling: noise and JPEG blocks are enlarged with the rest.",
+         "Invents no detail: fine texture stays soft."]),
+    "natural": (
+        "ct-srcnn-natural-x{scale}", "CT-SRCNN natural ×{scale}",
+        "Makes a photo as it is found, soft, noisy or from JPEG, {scale} times as wide and high.",
+        ["A clean, sharp picture comes out softer than from the plain upscaler.",
+         "Blur and noise are drawn from a model and from flat places of the training photos, not measured on cameras.",
+         "Invents no detail: fine texture stays soft."]),
 }
+
+
+def history(work, name):
+    """The runs that led to WORK/NAME.final, first one first."""
+    runs = []
+    while name:
+        path = work / f"{name}.log.json"
+        if not path.exists():
+            break
+        runs.insert(0, json.loads(path.read_text()))
+        name = (runs[0].get("from") or "").removesuffix(".final")
+    return runs
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", choices=NAMES)
+    parser.add_argument("task", choices=MODELS)
+    parser.add_argument("--scale", type=int, choices=[2, 3, 4], default=2, help="of an upscaler")
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--models", type=pathlib.Path, default=HERE.parent)
     args = parser.parse_args()
-    name, title, summary = NAMES[args.task]
+    upscales = args.task in ("upscale", "natural")
+    run = f"{args.task}-x{args.scale}" if upscales else args.task
+    name, title, summary, limits = MODELS[args.task]
+    name, title, summary = (text.format(scale=args.scale) for text in (name, title, summary))
     folder = args.models / name
     folder.mkdir(parents=True, exist_ok=True)
-    final = torch.load(args.work / f"{args.task}.final", weights_only=True)
-    log = json.loads((args.work / f"{args.task}.log.json").read_text())
+    final = torch.load(args.work / f"{run}.final", weights_only=True)
+    runs = history(args.work, run)
     tensors = {k: v.half().contiguous() for k, v in final["model"].items()}
     parameters = sum(v.numel() for v in tensors.values())
     save_file(tensors, folder / "weights.safetensors", metadata={
@@ -37,21 +73,17 @@ def main():
     (folder / "weights.safetensors").chmod(0o644)
     evaluation = folder / "eval.json"
     quality = json.loads(evaluation.read_text())["quality"] if evaluation.exists() else []
-    limits = {
-        "denoise": ["Trained for a little over an hour on one processor core: a first model, below the best denoisers.",
-                    "Heavy blotchy noise of small phone sensors is only partly removed.",
-                    "White noise that went through strong JPEG compression was not in the training and is hardly removed."],
-        "upscale": ["Trained on clean pictures reduced by bicubic resampling: noise and JPEG blocks are enlarged with the rest, so denoise first.",
-                    "Invents no detail: fine texture stays soft."],
-    }[args.task]
-    task = '"denoise"' if args.task == "denoise" else "{ upscale = { scale = 2 } }"
+    task = f"{{ upscale = {{ scale = {args.scale} }} }}" if upscales else '"denoise"'
+    steps = ", then ".join(f"{r['steps']} steps of {r['batch']} patches of {r['crop']} pixels "
+                           f"({r['minutes']:.0f} minutes)" for r in runs)
+    device = "one CPU thread" if runs[-1]["device"] == "cpu" else "a graphics card"
     quote = lambda text: json.dumps(text, ensure_ascii=False)
     lines = lambda items: "[\n" + "".join(f"    {quote(item)},\n" for item in items) + "]"
     (folder / "card.toml").write_text(f"""name = {quote(name)}
 title = {quote(title)}
 task = {task}
 summary = {quote(summary)}
-source = "Trained by this project: models/train, seed {log['seed']}, {log['steps']} steps of {log['batch']} patches of {log['crop']} pixels, {log['minutes']:.0f} minutes on one CPU thread; photos named in models/train/photos.toml"
+source = "Trained by this project: models/train, seed {runs[-1]['seed']}, {steps} on {device}; photos named in models/train/photos.toml"
 license = "MIT OR Apache-2.0"
 parameters = {parameters}
 quality = {lines(quality)}

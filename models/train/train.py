@@ -33,6 +33,16 @@ def loss_of(out, clean, edge_weight):
     return ((1 + edge_weight * edges(clean)) * error).mean()
 
 
+#: Channels, blocks at each stage, and the task whose weights the last stage starts from where an
+#: earlier run left them in the work folder.
+DEFAULTS = {
+    "denoise": (48, [2, 4, 8], None),
+    "best": (48, [4, 8, 16], "denoise"),
+    "upscale": (32, [2, 4, 8], "upscale-x2"),
+    "natural": (32, [2, 4, 8], "upscale-x{scale}"),
+}
+
+
 def augment(x, rng):
     if torch.rand(1, generator=rng) < 0.5:
         x = x.flip(3)
@@ -52,7 +62,7 @@ def score(task, model, held, device, scale):
     def run(bad):
         return torch.cat([model(x.to(device)).float().cpu() for x in bad.split(8)])
 
-    if task != "denoise":
+    if task not in ("denoise", "best"):
         side = held.shape[-1] // scale * scale
         held = held[:, :, :side, :side]
         bicubic = degrade.reduced(held, scale)
@@ -82,8 +92,8 @@ def score(task, model, held, device, scale):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", choices=["denoise", "upscale", "natural"],
-                        help="natural: an upscaler for photos as they are found")
+    parser.add_argument("task", choices=DEFAULTS,
+                        help="best: the larger denoiser; natural: an upscaler for photos as they are found")
     parser.add_argument("--scale", type=int, choices=[2, 3, 4], default=2, help="of an upscaler")
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--steps", type=int, default=12000, help="over all stages")
@@ -96,7 +106,8 @@ def main():
     parser.add_argument("--edges", type=float, default=0.5,
                         help="extra weight of a full black-white edge (REPORT.md: 2 costs 0.1 dB)")
     parser.add_argument("--from", dest="start", type=pathlib.Path, metavar="FILE",
-                        help="weights (.final of an earlier run) that the last stage starts from")
+                        help="weights (.final) that the last stage starts from; else those of the "
+                             "smaller or simpler task, where WORK has them")
     parser.add_argument("--bf16", action="store_true", help="16-bit arithmetic where it is safe")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
@@ -104,25 +115,30 @@ def main():
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    stages = args.stages or ([2, 4, 6] if args.task == "denoise" else [2, 3, 5])
-    if args.start:
+    denoises = args.task in ("denoise", "best")
+    name = args.task if denoises else f"{args.task}-x{args.scale}"
+    channels, stages, earlier = DEFAULTS[args.task]
+    channels, stages = args.channels or channels, args.stages or stages
+    start = args.start
+    if start is None and earlier and earlier.format(scale=args.scale) != name:
+        start = args.work / f"{earlier.format(scale=args.scale)}.final"
+        start = start if start.exists() else None
+    if start:
         stages = stages[-1:]
-    channels = args.channels or (48 if args.task == "denoise" else 32)
-    name = args.task if args.task == "denoise" else f"{args.task}-x{args.scale}"
 
     def built(blocks):
-        return DnResNet(channels, blocks) if args.task == "denoise" else \
-            CtSrcnn(channels, blocks, args.scale)
+        return DnResNet(channels, blocks) if denoises else CtSrcnn(channels, blocks, args.scale)
 
     model = built(stages[0])
-    if args.start:
-        earlier = torch.load(args.start, weights_only=True)
+    if start:
+        print(f"starts from {start}", flush=True)
+        earlier = torch.load(start, weights_only=True)
         model = built(earlier["blocks"])
         # An upscaler of another scale has a last layer of its own, which starts at zero again.
         kept = {k: v for k, v in earlier["model"].items()
                 if earlier["scale"] == getattr(model, "scale", 1) or not k.startswith("tail.")}
         model.load_state_dict(kept, strict=len(kept) == len(earlier["model"]))
-    margin = degrade.MARGIN if args.task == "denoise" else 0
+    margin = degrade.MARGIN if denoises else 0
     pool = args.work / "noise.npy"
     pool = torch.from_numpy(np.load(pool)) if args.task == "natural" and pool.exists() else None
     side = args.crop + 2 * margin
@@ -172,7 +188,7 @@ def main():
         clean = torch.from_numpy(np.stack([
             train[i, :, y0:y0 + side, x0:x0 + side] for i in index])).float() / 255
         clean = augment(clean, rng)
-        if args.task == "denoise":
+        if denoises:
             bad, clean = degrade.noisy(clean, rng)
         elif args.task == "natural":
             bad = degrade.natural(clean, args.scale, rng, pool)
@@ -211,7 +227,7 @@ def main():
                 "channels": channels, "blocks": stages[-1],
                 "scale": getattr(model, "scale", 1)}, args.work / f"{name}.final")
     (args.work / f"{name}.log.json").write_text(json.dumps(
-        {"steps": step, "from": args.start.name if args.start else None,
+        {"steps": step, "from": start.name if start else None,
          "minutes": round((time.time() - begin) / 60, 1), "batch": args.batch,
          "crop": args.crop, "seed": args.seed, "device": device, "held_out": result}, indent=1))
 

@@ -6,6 +6,10 @@ kernel (a = -0.5) that the field's tables use, rounded to 8 bits, enlarged by `l
 compared on BT.601 luma with a border of `scale` pixels left out.
 
     python3 tests/score/upscale.py --data set5 --limpid target/release/limpid --scale 2 4
+    python3 tests/score/upscale.py --pairs SET --limpid target/release/limpid --scale 2
+
+SET has `small/` and `clean/` with the same names, reduced and damaged already
+(models/train/realistic.py --scale makes one).
 """
 import argparse
 import pathlib
@@ -57,36 +61,47 @@ def read(path):
         return np.asarray(file.convert("RGB"))
 
 
+def pairs(args, scale):
+    """The folder of small pictures, and the clean ones by name."""
+    if args.pairs:
+        return args.pairs / "small", {p.stem: read(p) for p in sorted((args.pairs / "clean").glob("*.png"))}
+    small = args.out / f"x{scale}" / args.data.name
+    small.mkdir(parents=True, exist_ok=True)
+    clean = {}
+    for path in sorted(p for p in args.data.iterdir() if p.suffix in (".png", ".bmp")):
+        picture = read(path)
+        picture = picture[: picture.shape[0] // scale * scale, : picture.shape[1] // scale * scale]
+        clean[path.stem] = picture
+        Image.fromarray(reduce(picture, scale)).save(small / f"{path.stem}.png")
+    return small, clean
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=pathlib.Path, required=True)
+    kind = parser.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--data", type=pathlib.Path, help="a folder of clean pictures")
+    kind.add_argument("--pairs", type=pathlib.Path, help="a folder of small/ and clean/")
     parser.add_argument("--limpid", required=True)
     parser.add_argument("--scale", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--models", nargs="+", default=["auto"])
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("/tmp/limpid-score"))
     args = parser.parse_args()
     for scale in args.scale:
-        small = args.out / f"x{scale}" / args.data.name
-        small.mkdir(parents=True, exist_ok=True)
-        clean = {}
-        for path in sorted(p for p in args.data.iterdir() if p.suffix in (".png", ".bmp")):
-            picture = read(path)
-            picture = picture[: picture.shape[0] // scale * scale, : picture.shape[1] // scale * scale]
-            clean[path.stem] = picture
-            Image.fromarray(reduce(picture, scale)).save(small / f"{path.stem}.png")
+        small, clean = pairs(args, scale)
+        title = (args.data or args.pairs).name
         cubic = [psnr(np.asarray(Image.open(small / f"{n}.png").resize(
             (c.shape[1], c.shape[0]), Image.Resampling.BICUBIC)), c, scale) for n, c in clean.items()]
-        print(f"{args.data.name} x{scale} bicubic: {np.mean(cubic):.2f} dB", flush=True)
+        print(f"{title} x{scale} bicubic: {np.mean(cubic):.2f} dB", flush=True)
         for model in args.models:
-            result = args.out / f"x{scale}" / f"{args.data.name}-{model}"
+            result = args.out / f"x{scale}" / f"{title}-{model}"
             done = subprocess.run([args.limpid, "upscale", *(str(small / f"{n}.png") for n in clean), "-o",
                                    str(result), "--scale", str(scale), "--model", model, "--overwrite",
                                    "--quiet"])
             if done.returncode:
-                print(f"{args.data.name} x{scale} {model}: exit {done.returncode}")
+                print(f"{title} x{scale} {model}: exit {done.returncode}")
                 continue
             value = np.mean([psnr(read(result / f"{n}.png"), c, scale) for n, c in clean.items()])
-            print(f"{args.data.name} x{scale} {model}: {value:.2f} dB", flush=True)
+            print(f"{title} x{scale} {model}: {value:.2f} dB", flush=True)
 
 
 if __name__ == "__main__":
