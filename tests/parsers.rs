@@ -153,9 +153,7 @@ fn the_queue_reader() {
         };
         engine.submit(job).unwrap();
         // Not `Idle`: pausing tells that too, before the files are found.
-        let is_in = |event: limpid_engine::Event| {
-            matches!(event, limpid_engine::Event::Queued { items, .. } if items.len() == 2)
-        };
+        let is_in = |event: limpid_engine::Event| matches!(event, limpid_engine::Event::Queued { items, .. } if items.len() == 2);
         assert!(engine.events().iter().any(is_in));
         drop(engine);
         std::fs::read(state.join("queue.journal")).unwrap()

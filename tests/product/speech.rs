@@ -17,6 +17,11 @@ fn write_noisy(path: &Path, rate: u32, seconds: f32) {
         let gate = if ((t * 2.0) as u32).is_multiple_of(2) { 1.0 } else { 0.0 };
         samples.push((8000.0 * (0.4 * gate * voice + 0.1 * noise)) as i16);
     }
+    write(path, rate, &samples);
+}
+
+/// A mono WAV of 16 bits.
+fn write(path: &Path, rate: u32, samples: &[i16]) {
     let bytes = (samples.len() * 2) as u32;
     let mut wav = Vec::new();
     wav.extend(b"RIFF");
@@ -72,6 +77,34 @@ fn a_limit_leaves_that_much_of_the_noise() {
     assert!(some > all && some < noisy, "{noisy} {some} {all}");
     // 6 dB is half of the amplitude: at least a quarter of the power stays.
     assert!(some > 0.2 * noisy, "{some} of {noisy}");
+}
+
+#[test]
+fn echo_is_taken_out_apart_from_noise() {
+    let place = Place::new();
+    // Half a second of tone and a repetition 0.2 s later that decays: a room with one wall.
+    let rate = 16_000;
+    let voice = |at: usize| {
+        let is_on = at % 24_000 < 8000;
+        if is_on { 6000.0 * (at as f32 * 0.11).sin() } else { 0.0 }
+    };
+    let mut sound: Vec<f32> = (0..11 * rate).map(voice).collect();
+    for at in 3200..sound.len() {
+        sound[at] += 0.6 * sound[at - 3200];
+    }
+    let sound: Vec<i16> = sound.into_iter().map(|x| x as i16).collect();
+    write(&place.at("hall.wav"), rate as u32, &sound);
+    let whole = ["speech", "hall.wav", "--limit-db", "0.1", "-o"];
+    place.run([&whole[..], &["wet.wav"]].concat()).ended_with(0);
+    place.run([&whole[..], &["dry.wav", "--dereverb", "1"]].concat()).ended_with(0);
+    let [wet, dry] = ["wet.wav", "dry.wav"].map(|name| samples(&place.at(name)));
+    assert_eq!((wet.len(), dry.len()), (sound.len(), sound.len()));
+    // From 0.55 to 0.7 s after the second word began there is echo alone.
+    let echo = 24_000 + 8800..24_000 + 11_200;
+    let ratio = energy(&dry[echo.clone()]) / energy(&wet[echo]);
+    assert!(ratio < 0.25, "{ratio}");
+    let wrong = place.run([&whole[..], &["no.wav", "--dereverb", "2"]].concat()).ended_with(2);
+    assert!(wrong.stderr.contains("--dereverb"), "{}", wrong.stderr);
 }
 
 #[test]

@@ -127,6 +127,10 @@ pub(super) struct SpeechArgs {
     #[arg(long, value_name = "DB", value_parser = units::decibels)]
     pub(super) limit_db: Option<f32>,
 
+    /// Take this much of the room's echo out, from 0 (none) to 1
+    #[arg(long, value_name = "0..1", default_value_t = 0.0, value_parser = units::share)]
+    pub(super) dereverb: f32,
+
     /// Bring the result to this loudness, in LUFS; -16 when nothing is said
     #[arg(long, value_name = "-40..-5", num_args = 0..=1, default_missing_value = "-16",
           allow_negative_numbers = true, value_parser = units::loudness)]

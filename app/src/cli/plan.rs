@@ -49,6 +49,7 @@ pub(super) fn upscale(args: &UpscaleArgs) -> Result<Job, Usage> {
 pub(super) fn speech(args: &SpeechArgs) -> Result<Job, Usage> {
     let recipe = Recipe::for_speech(Speech {
         limit_db: args.limit_db,
+        dereverb: args.dereverb,
         loudness: args.loudness,
         model: args.model.clone(),
     });

@@ -12,6 +12,7 @@
 
 pub mod clean;
 mod decode;
+mod dereverb;
 mod encode;
 mod error;
 mod info;

@@ -117,6 +117,7 @@ fn part(done: u64, all: u64) -> f32 {
 pub(crate) fn settings(speech: &Speech) -> CleanSettings {
     CleanSettings {
         limit_db: speech.limit_db,
+        dereverb: speech.dereverb,
         loudness: speech
             .loudness
             .map(|lufs| LoudnessTarget { lufs: f64::from(lufs), ..LoudnessTarget::default() }),

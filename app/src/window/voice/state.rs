@@ -58,6 +58,7 @@ impl VoiceSettings {
             limit_db: self.has_limit.then_some(limit_db),
             loudness: self.evens_loudness.then_some(Speech::USUAL_LOUDNESS),
             model: self.model.clone(),
+            ..Speech::default()
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 
+use super::CleanSettings;
 use super::high_band::{HighBand, OctaveGain};
 use super::net::NetRunner;
+use crate::dereverb::Dereverb;
 use crate::error::AudioError;
 use crate::resample::Resampler;
 use crate::speech_net::SpeechNet;
@@ -11,13 +13,14 @@ use crate::speech_net::SpeechNet;
 /// Cleans one channel; as many samples out as in.
 pub(super) struct ChannelCleaner {
     down: Resampler,
+    echo: Option<EchoPath>,
     net: NetRunner,
     up: Resampler,
     /// How the low band sounds without the network; only where there is a high band.
     low: Option<Resampler>,
     gain: Option<OctaveGain>,
     policy: HighBand,
-    /// The share of the original in the result.
+    /// The share of the original in the result; 0 where it is mixed in without its echo.
     original_share: f32,
     /// Zeros that push the last samples through, at the file's rate.
     tail: usize,
@@ -35,15 +38,54 @@ struct Queues {
     clean: VecDeque<f32>,
 }
 
+/// Takes echo out in front of the network, and mixes what a limit leaves of the noise in behind it.
+struct EchoPath {
+    dereverb: Dereverb,
+    /// The share of the noisy sound in the result.
+    share: f32,
+    /// What is ready for the network.
+    dry: Vec<f32>,
+    /// What the network has heard and not yet put out.
+    waiting: VecDeque<f32>,
+}
+
+impl EchoPath {
+    fn take_out(&mut self, sound: &[f32], over: bool) -> Result<&[f32], AudioError> {
+        self.dry.clear();
+        self.dereverb.push(sound, &mut self.dry)?;
+        if over {
+            self.dereverb.finish(&mut self.dry)?;
+        }
+        if self.share > 0.0 {
+            self.waiting.extend(&self.dry);
+        }
+        Ok(&self.dry)
+    }
+
+    fn mix_in(&mut self, cleaned: &mut [f32]) {
+        let ready = cleaned.len().min(self.waiting.len());
+        for (clean, noisy) in cleaned.iter_mut().zip(self.waiting.drain(..ready)) {
+            *clean = self.share * noisy + (1.0 - self.share) * *clean;
+        }
+    }
+}
+
 impl ChannelCleaner {
-    /// For a channel at `rate`. `limit_db` as in [`super::CleanSettings`].
+    /// For a channel at `rate`.
     pub(super) fn new(
         rate: u32,
         net: Box<dyn SpeechNet>,
-        limit_db: Option<f32>,
-        policy: HighBand,
+        settings: &CleanSettings,
     ) -> Result<Self, AudioError> {
+        let CleanSettings { limit_db, dereverb, high_band: policy, .. } = *settings;
+        let original_share = limit_db.map_or(0.0, |db| 10f32.powf(-db.max(0.0) / 20.0));
         let net_rate = net.rate();
+        let echo = (dereverb > 0.0).then(|| EchoPath {
+            dereverb: Dereverb::new(net_rate, dereverb),
+            share: original_share,
+            dry: Vec::new(),
+            waiting: VecDeque::new(),
+        });
         let has_high = rate > net_rate && policy != HighBand::Drop;
         let follows = has_high && policy == HighBand::Follow;
         Ok(Self {
@@ -53,7 +95,8 @@ impl ChannelCleaner {
             low: if has_high { Some(Resampler::new(net_rate, rate)?) } else { None },
             gain: follows.then(|| OctaveGain::new(rate, net_rate)),
             policy,
-            original_share: limit_db.map_or(0.0, |db| 10f32.powf(-db.max(0.0) / 20.0)),
+            original_share: if echo.is_some() { 0.0 } else { original_share },
+            echo,
             tail: 2 * rate.div_ceil(net_rate) as usize,
             sound: Queues::default(),
             at_net: Vec::new(),
@@ -82,9 +125,16 @@ impl ChannelCleaner {
     /// Brings what is at the network's rate through it and back.
     fn through_net(&mut self, over: bool) -> Result<(), AudioError> {
         self.cleaned.clear();
-        self.net.push(&self.at_net, &mut self.cleaned)?;
+        let input = match &mut self.echo {
+            Some(echo) => echo.take_out(&self.at_net, over)?,
+            None => &self.at_net,
+        };
+        self.net.push(input, &mut self.cleaned)?;
         if over {
             self.net.finish(&mut self.cleaned)?;
+        }
+        if let Some(echo) = &mut self.echo {
+            echo.mix_in(&mut self.cleaned);
         }
         let mut back = |up: &mut Resampler, from: &[f32], to: &mut VecDeque<f32>| {
             self.at_file.clear();

@@ -35,6 +35,9 @@ pub struct CleanSettings {
     /// limit. The result is `l · original + (1 − l) · clean` with `l = 10^(−dB / 20)`, as in
     /// DeepFilterNet.
     pub limit_db: Option<f32>,
+    /// How much of the room's echo is taken out before the network, `0..=1`. It is apart from noise:
+    /// [`CleanSettings::limit_db`] does not limit it.
+    pub dereverb: f32,
     /// The loudness that the result is brought to; none leaves it as it is.
     pub loudness: Option<LoudnessTarget>,
     /// What happens above the network's band.
@@ -71,8 +74,7 @@ impl Cleaner {
         make_net: &mut MakeNet<'_>,
         settings: &CleanSettings,
     ) -> Result<Self, AudioError> {
-        let channel =
-            |_| ChannelCleaner::new(rate, make_net()?, settings.limit_db, settings.high_band);
+        let channel = |_| ChannelCleaner::new(rate, make_net()?, settings);
         Ok(Self { channels: (0..channels).map(channel).collect::<Result<_, _>>()? })
     }
 

@@ -1,10 +1,12 @@
 //! The cleaned form of the recording that is open: a temporary file, made at full strength. How
-//! much of the noise stays is mixed in when it is heard.
+//! much of the noise stays is mixed in when it is heard; where echo is taken out, in the file, since
+//! the original has that echo.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use limpid_audio::clean::{CleanSettings, CleanTask, Progress, clean_file};
+use limpid_audio::clean::{CleanTask, Progress, clean_file};
+use limpid_audio::settings::Speech;
 use limpid_audio::{
     AudioError, Container, Damage, EncodeSettings, ErrorKind, SampleFormat, SpeechNet,
 };
@@ -12,6 +14,7 @@ use limpid_kernels::Cancel;
 use limpid_nets::{Library, Task};
 
 use super::views::Drawable;
+use crate::sound;
 
 /// A cleaned recording. Its file goes with it.
 pub(super) struct Cleaned {
@@ -25,20 +28,27 @@ pub(super) struct Cleaned {
 }
 
 impl Cleaned {
-    /// Cleans `input` with the model called `name` or the best one for "auto".
+    /// Of the settings, those that the file is made by.
+    pub(super) fn made_by(speech: &Speech) -> Speech {
+        let limit_db = speech.limit_db.filter(|_| speech.dereverb > 0.0);
+        Speech { limit_db, loudness: None, ..speech.clone() }
+    }
+
+    /// Cleans `input` as `speech` says.
     ///
     /// # Errors
     /// The recording cannot be read, the model not loaded, the temporary file not written;
     /// cancelled.
     pub(super) fn make(
         input: &Path,
-        name: &str,
+        speech: &Speech,
         library: &Library,
         cancel: &Cancel,
         tell: &mut dyn FnMut(f32),
     ) -> Result<Self, AudioError> {
         let began = Instant::now();
-        let name = library.resolve(Task::Speech, name).map_err(no_model)?;
+        let speech = Self::made_by(speech);
+        let name = library.resolve(Task::Speech, &speech.model).map_err(no_model)?;
         let model = library
             .models()
             .into_iter()
@@ -55,7 +65,7 @@ impl Cleaned {
         let task = CleanTask {
             input,
             output: &output,
-            settings: CleanSettings::default(),
+            settings: sound::settings(&speech),
             encode: Some(EncodeSettings {
                 container: Container::Wav,
                 format: SampleFormat::Float32,

@@ -80,8 +80,8 @@ pub(super) struct Worker {
     work: Vec<JoinHandle<()>>,
     /// Of opening and cleaning; saving is broken off by the end of the program alone.
     work_cancel: Cancel,
-    /// The model that the recording is being cleaned with.
-    cleaning: Option<String>,
+    /// What the recording is being cleaned by, as of [`Cleaned::made_by`].
+    cleaning: Option<Speech>,
     finished: (Sender<Finished>, Receiver<Finished>),
 }
 
@@ -241,21 +241,22 @@ impl Worker {
     }
 
     fn clean(&mut self, speech: Speech) {
-        self.share.set(kept(speech.limit_db));
-        let is_new_model = speech.model != self.speech.model;
+        self.share.set(if speech.dereverb > 0.0 { 0.0 } else { kept(speech.limit_db) });
+        let made_by = Cleaned::made_by(&speech);
+        let is_other = Cleaned::made_by(&self.speech) != made_by;
         self.speech = speech;
         let Some(open) = &self.open else { return };
-        let is_under_way = self.cleaning.as_ref() == Some(&self.speech.model);
-        if is_under_way || (open.clean.is_some() && !is_new_model) {
+        let is_under_way = self.cleaning.as_ref() == Some(&made_by);
+        if is_under_way || (open.clean.is_some() && !is_other) {
             return; // the limit is mixed in as it plays, the loudness is set when it is saved
         }
-        self.cleaning = Some(self.speech.model.clone());
-        let (path, model) = (open.path.clone(), self.speech.model.clone());
+        let path = open.path.clone();
+        self.cleaning = Some(made_by.clone());
         let (library, outbox, number) =
             (Arc::clone(&self.library), self.outbox.clone(), self.number);
         self.instead(move |cancel| {
             let mut told = -1.0;
-            let made = Cleaned::make(&path, &model, &library, cancel, &mut |fraction| {
+            let made = Cleaned::make(&path, &made_by, &library, cancel, &mut |fraction| {
                 if fraction - told > 0.01 {
                     told = fraction;
                     outbox.tell(StudioEvent::Cleaning(fraction));
