@@ -168,7 +168,8 @@ mod tests {
         for way in ways {
             let error = PartFile::create(&way, Some(&original)).map(drop).unwrap_err();
             let sentence = unwritable("the result", &error);
-            assert!(sentence.contains("the original"), "{sentence}: {}", way.display());
+            let wanted = "the result would replace the original, which is never done";
+            assert_eq!(sentence, wanted, "{}", way.display());
         }
         assert_eq!(fs::read(&original).unwrap(), b"original");
     }
@@ -176,10 +177,15 @@ mod tests {
     #[test]
     fn a_folder_in_the_way_and_a_missing_folder_are_told() {
         let folder = tempfile::tempdir().unwrap();
-        for path in [folder.path().to_owned(), folder.path().join("gone/a.wav")] {
+        for (path, wanted) in [
+            (folder.path().to_owned(), "a folder has the name that the result is to have"),
+            (
+                folder.path().join("gone/a.wav"),
+                "the result cannot be written, the folder is not there",
+            ),
+        ] {
             let error = PartFile::create(&path, None).map(drop).unwrap_err();
-            let sentence = unwritable("the result", &error);
-            assert!(sentence.contains("folder"), "{sentence}");
+            assert_eq!(unwritable("the result", &error), wanted);
         }
     }
 }
