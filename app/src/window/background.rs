@@ -3,12 +3,14 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use eframe::egui;
+use limpid_files::PartFile;
 
 use super::state::{OpenedFile, Page, PathPurpose};
 use super::voice;
@@ -170,14 +172,14 @@ impl Background {
             if path.extension().is_none() {
                 path.set_extension("toml");
             }
-            let part = path.with_extension("toml.limpid-part");
-            let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, &path));
+            let written = PartFile::create(&path, None).and_then(|mut part| {
+                part.file().write_all(text.as_bytes())?;
+                part.finish()
+            });
+            let path = path.display();
             Some(match written {
-                Ok(()) => Answer::Done(format!("Recipe written: {}", path.display())),
+                Ok(()) => Answer::Done(format!("Recipe written: {path}")),
                 Err(error) => {
-                    // Best effort: the reason of the failure matters more than the leftover.
-                    let _leftover = std::fs::remove_file(&part);
-                    let path = path.display();
                     Answer::Failed(format!("The recipe cannot be written ({error}): {path}"))
                 }
             })
@@ -201,15 +203,8 @@ impl Background {
 
     /// Asks how much memory this computer has.
     pub(crate) fn measure_memory(&self) {
-        self.spawn("memory", || Some(Answer::Memory(memory_bytes())));
+        self.spawn("memory", || Some(Answer::Memory(limpid_engine::memory_bytes())));
     }
-}
-
-fn memory_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kib.checked_mul(1024)
 }
 
 /// Reads text of at most a megabyte: a recipe is far smaller.

@@ -2,12 +2,13 @@
 
 use crate::error::AudioError;
 
-/// Gives samples in order, a block at a time, and can go to a frame.
-pub trait BlockReader {
-    /// Frames a second, in Hz.
+/// Gives samples in order, a block at a time, and can go to a frame. What is played is read on
+/// another thread.
+pub trait BlockReader: Send {
+    /// Frames a second, in Hz. Stays.
     fn rate(&self) -> u32;
 
-    /// Channels, at least 1.
+    /// Channels, at least 1. Stays.
     fn channels(&self) -> usize;
 
     /// How many frames there are, where that is known (exactly or by the container's estimate).
@@ -20,8 +21,8 @@ pub trait BlockReader {
     /// The file cannot be read or is damaged.
     fn seek(&mut self, frame: u64) -> Result<(), AudioError>;
 
-    /// Replaces what is in `out`, one vector a channel, by the next frames, `max_frames` at most.
-    /// Returns how many there were; 0 at the end.
+    /// Replaces what is in `out`, one vector a channel, by the next frames, full scale at ±1,
+    /// `max_frames` at most. Returns how many there were; 0 at the end.
     ///
     /// # Errors
     ///
@@ -29,31 +30,25 @@ pub trait BlockReader {
     fn read(&mut self, out: &mut [Vec<f32>], max_frames: usize) -> Result<usize, AudioError>;
 }
 
-/// Samples in memory, one slice a channel: a clip, a recording that is still going on.
+/// Samples in memory, one slice or vector a channel: a clip, a recording that is still going on.
 #[derive(Clone, Debug)]
-pub struct MemoryReader<'a> {
+pub struct MemoryReader<T> {
     rate: u32,
-    channels: Vec<&'a [f32]>,
+    channels: Vec<T>,
+    len: usize,
     position: usize,
 }
 
-impl<'a> MemoryReader<'a> {
-    /// A reader of `channels`, all as long as the shortest of them.
+impl<T: AsRef<[f32]>> MemoryReader<T> {
+    /// A reader of `channels`, all as long as the shortest of them, at `rate` Hz.
     #[must_use]
-    pub fn new(rate: u32, mut channels: Vec<&'a [f32]>) -> Self {
-        let frames = channels.iter().map(|channel| channel.len()).min().unwrap_or(0);
-        for channel in &mut channels {
-            *channel = &channel[..frames];
-        }
-        Self { rate, channels, position: 0 }
-    }
-
-    fn len(&self) -> usize {
-        self.channels.first().map_or(0, |channel| channel.len())
+    pub fn new(rate: u32, channels: Vec<T>) -> Self {
+        let len = channels.iter().map(|channel| channel.as_ref().len()).min().unwrap_or(0);
+        Self { rate, channels, len, position: 0 }
     }
 }
 
-impl BlockReader for MemoryReader<'_> {
+impl<T: AsRef<[f32]> + Send> BlockReader for MemoryReader<T> {
     fn rate(&self) -> u32 {
         self.rate
     }
@@ -63,20 +58,20 @@ impl BlockReader for MemoryReader<'_> {
     }
 
     fn frames(&self) -> Option<u64> {
-        Some(self.len() as u64)
+        Some(self.len as u64)
     }
 
     fn seek(&mut self, frame: u64) -> Result<(), AudioError> {
-        self.position = usize::try_from(frame).unwrap_or(usize::MAX).min(self.len());
+        self.position = usize::try_from(frame).unwrap_or(usize::MAX).min(self.len);
         Ok(())
     }
 
     fn read(&mut self, out: &mut [Vec<f32>], max_frames: usize) -> Result<usize, AudioError> {
         check_channels(out, self.channels.len())?;
-        let end = self.len().min(self.position.saturating_add(max_frames));
+        let end = self.len.min(self.position.saturating_add(max_frames));
         for (out, channel) in out.iter_mut().zip(&self.channels) {
             out.clear();
-            out.extend_from_slice(&channel[self.position..end]);
+            out.extend_from_slice(&channel.as_ref()[self.position..end]);
         }
         let frames = end - self.position;
         self.position = end;

@@ -1,35 +1,11 @@
 //! What a device's thread calls allocates nothing.
-#![allow(clippy::unwrap_used)] // a test program
-#![allow(unsafe_code)] // an allocator cannot be written without
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "../../../tests/support/allocator.rs"]
+mod allocator;
 
 use limpid_audio::live::{Capture, Fault, SampleKind, StreamFormat};
 
-struct Counting;
-
-thread_local! {
-    static CALLS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: hands everything on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        CALLS.with(|calls| calls.set(calls.get() + 1));
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        CALLS.with(|calls| calls.set(calls.get() + 1));
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use allocator::calls_on_this_thread;
 
 #[test]
 fn a_callback_allocates_nothing_and_frees_nothing() {
@@ -39,7 +15,7 @@ fn a_callback_allocates_nothing_and_frees_nothing() {
     let block = vec![3; 480 * format.wire_frame_bytes()];
     let mut wire = Vec::with_capacity(1 << 20);
 
-    let before = CALLS.get();
+    let before = calls_on_this_thread();
     for round in 0..100 {
         feed.push(&block);
         if round == 50 {
@@ -49,10 +25,10 @@ fn a_callback_allocates_nothing_and_frees_nothing() {
         flag.count_overrun();
         flag.raise(Fault::Unplugged);
     }
-    assert_eq!(CALLS.get(), before);
+    assert_eq!(calls_on_this_thread(), before);
 
     assert_eq!(capture.dropped_frames(), 80 * 480);
     assert_eq!(capture.overruns(), 100);
     drop(vec![0_u8; 10]);
-    assert!(CALLS.get() > before, "the counter counts");
+    assert!(calls_on_this_thread() > before, "the counter counts");
 }

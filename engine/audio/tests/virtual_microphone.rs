@@ -5,15 +5,15 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use limpid_audio::MemoryReader;
 use limpid_audio::live::{
     Direction, MonitorRequest, RecordRequest, Recorder, SampleKind, Snapshot, State, Take, Wanted,
     devices,
 };
-use limpid_audio::play::{Listen, MemorySource, PlayEvent, Player};
+use limpid_audio::play::{Listen, PlayEvent, Player};
 
 const RATE: u32 = 48_000;
 const EXACT: Wanted = Wanted { rate: Some(RATE), channels: Some(1), kind: Some(SampleKind::I16) };
@@ -134,8 +134,8 @@ fn the_player_plays_what_it_reads() {
         let plane = std::iter::repeat_n(0.0, 4800)
             .chain(played.iter().map(|&x| f32::from(x) / 32_768.0 * gain))
             .chain(std::iter::repeat_n(0.0, 4800))
-            .collect();
-        MemorySource::new(RATE, Arc::new(vec![plane])).unwrap()
+            .collect::<Vec<f32>>();
+        MemoryReader::new(RATE, vec![plane])
     };
     let recorder = record(&folder.path().join("heard.wav"), Some("ears"));
     let mut player =

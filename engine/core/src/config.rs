@@ -102,8 +102,9 @@ impl Budget {
     }
 }
 
-/// Memory of this computer, where the system tells it in a file.
-fn memory_bytes() -> Option<u64> {
+/// Memory of this computer in bytes, where the system tells it in a file.
+#[must_use]
+pub fn memory_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

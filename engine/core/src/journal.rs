@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender};
+use limpid_files::PartFile;
 
 use crate::error::EngineError;
 use crate::queue::Queue;
 use crate::record::Record;
 
 const FILE: &str = "queue.journal";
-const NEW_FILE: &str = "queue.journal.new";
 const LOCK_FILE: &str = "queue.lock";
 
 /// Longest line that is read or written. Far above what a job of 100 000 files needs; a reader of a
@@ -175,16 +175,15 @@ impl StateDir {
     /// Replaces the journal by `records`: written beside it and renamed, so that one of the two is
     /// whole at any moment. Returns the file, ready to be appended to.
     fn rewrite(&self, records: &[Record]) -> std::io::Result<File> {
-        let (path, new_path) = (self.path.join(FILE), self.path.join(NEW_FILE));
-        let mut out = BufWriter::new(File::create(&new_path)?);
+        let path = self.path.join(FILE);
+        let mut part = PartFile::create(&path, None)?;
+        let mut out = BufWriter::new(part.file());
         for record in records {
             write_line(&mut out, record)?;
         }
-        let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        file.sync_all()?;
-        drop(file); // Windows does not rename an open file
-        std::fs::rename(&new_path, &path)?;
-        sync_folder(&self.path);
+        out.flush()?;
+        drop(out);
+        part.finish()?;
         OpenOptions::new().append(true).open(&path)
     }
 
@@ -197,15 +196,6 @@ impl StateDir {
             drop(std::fs::remove_file(self.path.join(LOCK_FILE)));
         }
         drop(std::fs::remove_dir(&self.path)); // fails where there is more in it, as it should
-    }
-}
-
-/// Makes a rename in `folder` last through a power cut, where the system can.
-fn sync_folder(folder: &Path) {
-    if cfg!(unix)
-        && let Err(error) = File::open(folder).and_then(|folder| folder.sync_all())
-    {
-        tracing::debug!(%error, folder = %folder.display(), "the folder was not flushed");
     }
 }
 

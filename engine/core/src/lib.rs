@@ -32,7 +32,7 @@ mod tile_plan;
 mod tools;
 mod worker;
 
-pub use config::{Budget, EngineConfig, Wake};
+pub use config::{Budget, EngineConfig, Wake, memory_bytes};
 pub use engine::{Engine, Resumed};
 pub use error::EngineError;
 pub use event::{

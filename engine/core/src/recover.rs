@@ -3,12 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use limpid_files::PART_SUFFIX;
+
 use crate::event::{FailureKind, ItemId};
 use crate::queue::{ItemState, Queue};
 use crate::record::{Record, Stamp, StoredPath};
-
-/// What the encoder calls a result that is not in its place yet: "photo.jpg.limpid-part".
-pub(crate) const PART_SUFFIX: &str = ".limpid-part";
 
 /// A file that the program ended in the middle of this often is set aside: it may be what brings the
 /// program down (a fault in the system's libraries, memory that the system refuses), and must not

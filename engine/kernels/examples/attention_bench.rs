@@ -4,12 +4,15 @@
 //! `cargo run --release -p limpid-kernels --example attention_bench [FILTER]`; `LIMPID_ISA` chooses
 //! the instruction set.
 #![allow(clippy::print_stdout)] // a report on the terminal is what this is for
-#![allow(unsafe_code)] // the clock of processor time
+
+mod cpu_time;
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use limpid_kernels::{Attention, AttentionInput, Cancel, Feature, Isa, Mask, Pool, RunContext};
+
+use cpu_time::cpu_seconds;
 
 /// Seconds to spend on each row.
 const BUDGET_SECS: f64 = 1.5;
@@ -72,18 +75,4 @@ fn feature(channels: usize, tokens: usize, seed: usize) -> Feature {
         *value = ((i * 7919 + seed * 104_729) % 2003) as f32 / 1001.5 - 1.0;
     }
     feature
-}
-
-/// Processor time this process has used, all threads.
-#[cfg(unix)]
-fn cpu_seconds() -> f64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` outlives the call.
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
-
-#[cfg(not(unix))]
-fn cpu_seconds() -> f64 {
-    f64::NAN
 }

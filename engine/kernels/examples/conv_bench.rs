@@ -7,6 +7,8 @@
 #![allow(clippy::print_stdout)] // a report on the terminal is what this is for
 #![allow(unsafe_code)] // the peak is measured with intrinsics
 
+mod cpu_time;
+
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -14,6 +16,8 @@ use limpid_kernels::{
     Activation, Cancel, Conv2d, ConvSpec, Epilogue, Feature, Isa, KernelError, Padding, Pool,
     RunContext, SeparableConv2d,
 };
+
+use cpu_time::cpu_seconds;
 
 /// Seconds to spend on each row.
 const BUDGET_SECS: f64 = 0.6;
@@ -152,20 +156,6 @@ fn time(
         }
     }
     Ok(best)
-}
-
-/// Processor time this process has used, all threads.
-#[cfg(unix)]
-fn cpu_seconds() -> f64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` outlives the call.
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
-
-#[cfg(not(unix))]
-fn cpu_seconds() -> f64 {
-    f64::NAN
 }
 
 fn values(len: usize) -> Vec<f32> {

@@ -1,9 +1,9 @@
 //! Once its features and the workers' scratch have grown, a run allocates nothing.
 #![allow(clippy::unwrap_used)] // a test program
-#![allow(unsafe_code)] // an allocator cannot be written without
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "../../../tests/support/allocator.rs"]
+mod allocator;
+
 use std::sync::{Mutex, PoisonError};
 
 use limpid_kernels::{
@@ -12,26 +12,7 @@ use limpid_kernels::{
     QuantizedWeights, RunContext, pixel_shuffle, softmax,
 };
 
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: hands everything on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use allocator::calls_on_all_threads;
 
 #[test]
 fn a_warm_run_allocates_nothing() {
@@ -110,11 +91,11 @@ fn assert_quiet(pool: &Pool, run: &mut (dyn FnMut() + Send)) {
     // a worker that comes late grows its scratch then; a run that allocates by itself always does
     let quiet = pool.install(|| {
         (0..50).any(|_| {
-            let before = ALLOCATIONS.load(Ordering::Relaxed);
+            let before = calls_on_all_threads();
             for _ in 0..5 {
                 run();
             }
-            ALLOCATIONS.load(Ordering::Relaxed) == before
+            calls_on_all_threads() == before
         })
     });
     assert!(quiet, "every run allocated");

@@ -3,26 +3,23 @@
 
 #![allow(clippy::unwrap_used)] // helpers outside the test functions
 
+mod random;
+
 use limpid_kernels::{
     Activation, Algorithm, Cancel, ChannelVector, Conv2d, ConvSpec, Epilogue, Feature, Isa,
     KernelError, Padding, Planes, Pool, Residual, RunContext, SeparableConv2d, concat,
 };
 use proptest::prelude::*;
 
+use random::{bits, padding};
+
 /// Largest error relative to the output's largest value.
 const DIRECT_TOLERANCE: f64 = 1e-6;
 const WINOGRAD_TOLERANCE: f64 = 5e-5;
 
-/// Deterministic values in -1..1 (xorshift, one stream a seed).
+/// Deterministic values in -1..1.
 fn noise(len: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    (0..len).map(|_| next()).collect()
+    bits(seed).take(len).map(|bits| (bits >> 40) as f32 / (1u64 << 23) as f32 - 1.0).collect()
 }
 
 fn planes(channels: usize, height: usize, width: usize, seed: u64) -> Planes {
@@ -143,15 +140,6 @@ fn channels() -> impl Strategy<Value = usize> {
 
 fn pair(range: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = [usize; 2]> {
     [range.clone(), range]
-}
-
-fn padding(limit: usize) -> impl Strategy<Value = Padding> {
-    [0..=limit, 0..=limit, 0..=limit, 0..=limit].prop_map(|[top, bottom, left, right]| Padding {
-        top,
-        bottom,
-        left,
-        right,
-    })
 }
 
 fn fits(spec: &ConvSpec, height: usize, width: usize) -> bool {

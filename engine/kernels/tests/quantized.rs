@@ -3,22 +3,20 @@
 
 #![allow(clippy::unwrap_used)] // helpers outside the test functions
 
+mod random;
+
 use limpid_kernels::{
-    Cancel, ConvSpec, DotProduct, Feature, Isa, KernelError, Padding, Planes, Pool, Quantization,
+    Cancel, ConvSpec, DotProduct, Feature, Isa, KernelError, Planes, Pool, Quantization,
     QuantizedActivation, QuantizedConv2d, QuantizedEpilogue, QuantizedFeature, QuantizedResidual,
     QuantizedWeights, RunContext,
 };
 use proptest::prelude::*;
 
-/// Deterministic numbers (xorshift, one stream a seed).
+use random::{bits, padding};
+
+/// Deterministic numbers of 40 bits.
 fn noise(len: usize, seed: u64) -> impl Iterator<Item = u64> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    (0..len).map(move |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state >> 24
-    })
+    bits(seed).take(len).map(|bits| bits >> 24)
 }
 
 /// What values a test's tensors hold.
@@ -202,15 +200,6 @@ fn channels() -> impl Strategy<Value = usize> {
 
 fn pair(range: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = [usize; 2]> {
     [range.clone(), range]
-}
-
-fn padding(limit: usize) -> impl Strategy<Value = Padding> {
-    [0..=limit, 0..=limit, 0..=limit, 0..=limit].prop_map(|[top, bottom, left, right]| Padding {
-        top,
-        bottom,
-        left,
-        right,
-    })
 }
 
 fn values() -> impl Strategy<Value = Values> {

@@ -3,11 +3,15 @@
 //! `LIMPID_BENCH=span` keeps to one network.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a program for developers
 
+mod cpu_time;
+
 use std::sync::Arc;
 use std::time::Instant;
 
 use limpid_kernels::{Cancel, Planes, Pool, RunContext};
 use limpid_nets::{Architecture, CardText, Library, LibraryConfig, Network, Weights};
+
+use cpu_time::cpu_millis;
 
 const NETWORKS: [(&str, Architecture); 4] = [
     ("ffdnet-color", Architecture::FfdNet { channels: 96, layers: 12 }),
@@ -81,14 +85,4 @@ fn time(network: &Network, side: usize, pool: &Pool) -> (f64, f64) {
     let (start, cpu) = (Instant::now(), cpu_millis());
     network.run(&input, sigma, &RunContext { pool, cancel: &cancel }).unwrap();
     (start.elapsed().as_secs_f64() * 1e3, cpu_millis() - cpu)
-}
-
-/// Processor time of all threads there are, as Linux counts it; not a number elsewhere.
-fn cpu_millis() -> f64 {
-    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return f64::NAN };
-    let nanos = tasks.flatten().filter_map(|task| {
-        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<f64>().ok()
-    });
-    nanos.sum::<f64>() / 1e6
 }

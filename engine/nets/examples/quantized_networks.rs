@@ -4,12 +4,16 @@
 //! `cargo run --release -p limpid-nets --example quantized_networks [FILTER]`
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a program for developers
 
+mod cpu_time;
+
 use std::collections::HashMap;
 use std::time::Instant;
 
 use limpid_kernels::{Cancel, Planes, Pool, RunContext};
 use limpid_nets::graph::{Builder, Graph, Op};
 use limpid_nets::{Described, Tensor, Weights};
+
+use cpu_time::cpu_millis;
 
 /// The best of several runs is the least disturbed one.
 const RUNS: usize = 6;
@@ -132,14 +136,4 @@ fn snr_db(wanted: &[f32], found: &[f32]) -> f64 {
     let signal: f64 = wanted.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum();
     let noise: f64 = wanted.iter().zip(found).map(|(w, f)| f64::from(w - f).powi(2)).sum();
     10.0 * (signal / noise).log10()
-}
-
-/// Processor time of all threads there are, as Linux counts it; not a number elsewhere.
-fn cpu_millis() -> f64 {
-    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return f64::NAN };
-    let nanos = tasks.flatten().filter_map(|task| {
-        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<f64>().ok()
-    });
-    nanos.sum::<f64>() / 1e6
 }

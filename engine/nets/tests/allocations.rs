@@ -1,35 +1,13 @@
 //! A speech network allocates nothing once it is made.
 #![allow(clippy::unwrap_used)] // a test program
-#![allow(unsafe_code)] // an allocator cannot be written without
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "../../../tests/support/allocator.rs"]
+mod allocator;
 
 use limpid_nets::speech::OwnSpeech;
 use limpid_nets::{Architecture, DeepFilterNet3, DeepFilterSettings, Weights};
 
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: hands everything on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use allocator::calls_on_this_thread;
 
 #[test]
 fn no_hop_allocates_on_any_thread() {
@@ -43,7 +21,7 @@ fn no_hop_allocates_on_any_thread() {
     let count = std::thread::spawn(move || {
         let sound: Vec<f32> = (0..DeepFilterNet3::HOP).map(|i| (i % 90) as f32 / 90.0).collect();
         let mut output = vec![0.0; DeepFilterNet3::HOP];
-        let before = ALLOCATIONS.with(Cell::get);
+        let before = calls_on_this_thread();
         for hop in 0..20 {
             network.process(&sound, &mut output).unwrap();
             if hop == 10 {
@@ -54,7 +32,7 @@ fn no_hop_allocates_on_any_thread() {
         for _ in 0..6 {
             network.process(&[0.0; DeepFilterNet3::HOP], &mut output).unwrap();
         }
-        ALLOCATIONS.with(Cell::get) - before
+        calls_on_this_thread() - before
     });
     assert_eq!(count.join().unwrap(), 0);
 }
@@ -66,7 +44,7 @@ fn no_hop_of_our_own_network_allocates_either() {
     let count = std::thread::spawn(move || {
         let sound: Vec<f32> = (0..OwnSpeech::HOP).map(|i| (i % 90) as f32 / 90.0).collect();
         let mut output = vec![0.0; OwnSpeech::HOP];
-        let before = ALLOCATIONS.with(Cell::get);
+        let before = calls_on_this_thread();
         for hop in 0..150 {
             network.process(&sound, &mut output).unwrap();
             if hop == 140 {
@@ -74,7 +52,7 @@ fn no_hop_of_our_own_network_allocates_either() {
                 network.set_floor(0.1);
             }
         }
-        ALLOCATIONS.with(Cell::get) - before
+        calls_on_this_thread() - before
     });
     assert_eq!(count.join().unwrap(), 0);
 }

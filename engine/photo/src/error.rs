@@ -1,10 +1,8 @@
 //! What can go wrong with a picture, in one sentence, with a kind to act on.
 
-use std::error::Error;
-use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
 
+use limpid_files::{unreadable, unwritable};
 use limpid_kernels::{Cancelled, ShapeError};
 
 /// What kind of fault it is, coarse enough to act on.
@@ -28,54 +26,12 @@ pub enum ErrorKind {
     Internal,
 }
 
-/// Why a picture could not be read, worked on or written: one sentence, the path last.
-#[derive(Debug)]
-pub struct PhotoError {
-    kind: ErrorKind,
-    sentence: String,
-    path: Option<PathBuf>,
-    cause: Option<Box<dyn Error + Send + Sync>>,
+limpid_files::fault! {
+    /// Why a picture could not be read, worked on or written: one sentence, the path last.
+    PhotoError, ErrorKind
 }
 
 impl PhotoError {
-    /// A fault told in `sentence`: one clause without a full stop and without the path.
-    #[must_use]
-    pub fn new(kind: ErrorKind, sentence: impl Into<String>) -> Self {
-        Self { kind, sentence: sentence.into(), path: None, cause: None }
-    }
-
-    /// The same with the error that led to it, for logs; the sentence must stand without it.
-    #[must_use]
-    pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.cause = Some(cause.into());
-        self
-    }
-
-    /// The same, about this file. The first path named stays.
-    #[must_use]
-    pub fn at(mut self, path: &Path) -> Self {
-        self.path.get_or_insert_with(|| path.to_owned());
-        self
-    }
-
-    /// What kind of fault it is.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        self.kind
-    }
-
-    /// The sentence without the path, for places that name the file already.
-    #[must_use]
-    pub fn sentence(&self) -> &str {
-        &self.sentence
-    }
-
-    /// Whether the work was stopped on request, which is no fault.
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        self.kind == ErrorKind::Cancelled
-    }
-
     pub(crate) fn damaged(sentence: impl Into<String>) -> Self {
         Self::new(ErrorKind::Damaged, sentence)
     }
@@ -92,14 +48,10 @@ impl PhotoError {
     pub(crate) fn reading(error: io::Error) -> Self {
         let made = match error.kind() {
             io::ErrorKind::UnexpectedEof => Self::damaged("the file ends before the picture does"),
-            io::ErrorKind::NotFound => Self::new(ErrorKind::Unreadable, "there is no such file"),
-            io::ErrorKind::PermissionDenied => {
-                Self::new(ErrorKind::Unreadable, "this file may not be read")
-            }
             io::ErrorKind::IsADirectory => {
                 Self::new(ErrorKind::Unreadable, "this is a folder, not a picture")
             }
-            _ => Self::new(ErrorKind::Unreadable, format!("the file cannot be read ({error})")),
+            _ => Self::new(ErrorKind::Unreadable, unreadable(&error)),
         };
         made.because(error)
     }
@@ -110,36 +62,9 @@ impl PhotoError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 "the disk is full, the result was not written".to_owned()
             }
-            io::ErrorKind::PermissionDenied => {
-                "the result cannot be written, the folder does not allow it".to_owned()
-            }
-            io::ErrorKind::ReadOnlyFilesystem => {
-                "the result cannot be written, the disk is read-only".to_owned()
-            }
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                "the result cannot be written, the folder is not there".to_owned()
-            }
-            io::ErrorKind::FileTooLarge => {
-                "the result is larger than the disk's file system allows".to_owned()
-            }
-            _ => format!("the result cannot be written ({error})"),
+            _ => unwritable("the result", &error),
         };
         Self::new(ErrorKind::Unwritable, why).because(error)
-    }
-}
-
-impl fmt::Display for PhotoError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.path {
-            Some(path) => write!(f, "{}: {}", self.sentence, path.display()),
-            None => f.write_str(&self.sentence),
-        }
-    }
-}
-
-impl Error for PhotoError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
     }
 }
 
@@ -160,19 +85,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_comes_last_and_the_first_one_stays() {
-        let error = PhotoError::damaged("the file ends before the picture does")
-            .at(Path::new("a b.jpg"))
-            .at(Path::new("other"));
-        assert_eq!(error.to_string(), "the file ends before the picture does: a b.jpg");
-        assert_eq!(error.sentence(), "the file ends before the picture does");
-        assert_eq!(error.kind(), ErrorKind::Damaged);
-    }
-
-    #[test]
-    fn a_full_disk_is_named() {
-        let error = PhotoError::writing(io::Error::from(io::ErrorKind::StorageFull));
-        assert_eq!(error.kind(), ErrorKind::Unwritable);
-        assert!(error.to_string().contains("disk is full"), "{error}");
+    fn what_the_disk_says_is_told_in_words() {
+        for (error, kind, wanted) in [
+            (
+                PhotoError::reading(io::ErrorKind::UnexpectedEof.into()),
+                ErrorKind::Damaged,
+                "the file ends before the picture does",
+            ),
+            (
+                PhotoError::reading(io::ErrorKind::IsADirectory.into()),
+                ErrorKind::Unreadable,
+                "this is a folder, not a picture",
+            ),
+            (
+                PhotoError::writing(io::ErrorKind::StorageFull.into()),
+                ErrorKind::Unwritable,
+                "the disk is full, the result was not written",
+            ),
+        ] {
+            assert_eq!((error.kind(), error.sentence()), (kind, wanted));
+        }
     }
 }

@@ -405,4 +405,4 @@ fn to_u16(value: f32) -> u16 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

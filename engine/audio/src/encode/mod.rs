@@ -4,18 +4,18 @@
 //! removed on any error.
 
 mod flac;
-pub(crate) mod part;
 mod quantise;
 mod wav;
 
 use std::path::Path;
+
+use limpid_files::PartFile;
 
 use crate::error::{AudioError, ErrorKind};
 use crate::info::{SampleFormat, SoundInfo};
 use crate::reader::check_channels;
 
 use flac::FlacWriter;
-use part::PartFile;
 use wav::WavWriter;
 
 /// What kind of file is written.
@@ -101,7 +101,7 @@ impl SoundWriter {
     ) -> Result<Self, AudioError> {
         let create = || {
             check(info, settings)?;
-            let part = PartFile::create(destination, original)?;
+            let part = PartFile::create(destination, original).map_err(AudioError::writing)?;
             let file = part.file().try_clone().map_err(AudioError::writing)?;
             let inner = match settings.container {
                 Container::Wav => Inner::Wav(WavWriter::begin(file, info, settings)?),
@@ -149,7 +149,7 @@ impl SoundWriter {
             Inner::Wav(wav) => wav.finish(),
             Inner::Flac(flac) => flac.finish(),
         }
-        .and_then(|()| self.part.finish())
+        .and_then(|()| self.part.finish().map_err(AudioError::writing))
         .map_err(|error| error.at(self.part.destination()))
     }
 }

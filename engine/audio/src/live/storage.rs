@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::path::Path;
 
+use limpid_files::{sync_name, unwritable};
+
 use crate::error::{AudioError, ErrorKind};
 
 /// A file that grows.
@@ -29,21 +31,10 @@ impl TakeFile for File {
 /// A recording that cannot be written, in one sentence. What has been written is no concern of it.
 pub(crate) fn writing(error: io::Error) -> AudioError {
     let why = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "the disk is full".to_owned(),
-        io::ErrorKind::AlreadyExists => "there is already a file of this name".to_owned(),
-        io::ErrorKind::PermissionDenied => {
-            "the recording cannot be written, the folder does not allow it".to_owned()
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "the recording cannot be written, the disk is read-only".to_owned()
-        }
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-            "the recording cannot be written, the folder is not there".to_owned()
-        }
         io::ErrorKind::FileTooLarge => {
             "the recording is as large as the disk's file system allows".to_owned()
         }
-        _ => format!("the recording cannot be written ({error})"),
+        _ => unwritable("the recording", &error),
     };
     AudioError::new(ErrorKind::Unwritable, why).because(error)
 }
@@ -59,30 +50,20 @@ pub(crate) struct Disk;
 impl Storage for Disk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn TakeFile>> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        // the name outlives a power cut as well, where a system can promise that
-        #[cfg(unix)]
-        if let Some(folder) = folder_of(path) {
-            let _ = File::open(folder).and_then(|folder| folder.sync_all());
-        }
+        sync_name(path);
         Ok(Box::new(file))
     }
-}
-
-/// The folder that a file is in.
-fn folder_of(path: &Path) -> Option<&Path> {
-    path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
 }
 
 /// Bytes that this user may still write where `path` is, where the system tells.
 #[cfg(unix)]
 pub(crate) fn bytes_left(path: &Path) -> Option<u64> {
-    let told = rustix::fs::statvfs(folder_of(path)?).ok()?;
+    let told = rustix::fs::statvfs(limpid_files::folder_of(path)?).ok()?;
     Some(told.f_bavail.saturating_mul(told.f_frsize))
 }
 
 /// Bytes that this user may still write where `path` is: not told on this system.
 #[cfg(not(unix))]
-pub(crate) fn bytes_left(path: &Path) -> Option<u64> {
-    let _ = folder_of(path);
+pub(crate) fn bytes_left(_: &Path) -> Option<u64> {
     None
 }

@@ -1,14 +1,14 @@
 //! One source on its way to the device: at its rate, in as many channels as are mixed.
 
-use super::source::PlaySource;
 use crate::error::AudioError;
 use crate::live::StreamResampler;
+use crate::reader::BlockReader;
 
 /// Frames that a source is asked for at a time.
 const BLOCK_FRAMES: usize = 1024;
 
 pub(crate) struct Lane {
-    source: Box<dyn PlaySource>,
+    source: Box<dyn BlockReader>,
     resampler: StreamResampler,
     channels: usize,
     device_rate: u32,
@@ -25,7 +25,7 @@ pub(crate) struct Lane {
 
 impl Lane {
     pub(crate) fn new(
-        source: Box<dyn PlaySource>,
+        source: Box<dyn BlockReader>,
         device_rate: u32,
         channels: usize,
     ) -> Result<Self, AudioError> {
@@ -110,14 +110,12 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::play::MemorySource;
+    use crate::reader::MemoryReader;
 
     fn lane(rate: u32, frames: usize, device_rate: u32, channels: usize) -> Lane {
         let plane: Vec<f32> = (0..frames).map(|i| i as f32).collect();
-        let source = MemorySource::new(rate, Arc::new(vec![plane])).unwrap();
+        let source = MemoryReader::new(rate, vec![plane]);
         Lane::new(Box::new(source), device_rate, channels).unwrap()
     }
 

@@ -12,7 +12,5 @@ mod lane;
 mod mixer;
 pub(crate) mod output;
 pub mod player;
-pub mod source;
 
 pub use player::{Listen, PlayEvent, Player};
-pub use source::{MemorySource, PlaySource};

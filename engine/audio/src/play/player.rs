@@ -11,10 +11,10 @@ use rtrb::{Producer, RingBuffer};
 use super::lane::Lane;
 use super::mixer::{Dials, Mixer};
 use super::output::Output;
-use super::source::PlaySource;
 use crate::error::AudioError;
 use crate::live::StreamFormat;
 use crate::live::open::Pace;
+use crate::reader::BlockReader;
 
 /// What is read ahead.
 const AHEAD_SECONDS: f64 = 0.2;
@@ -79,7 +79,7 @@ impl Player {
     ///
     /// No source, no loudspeaker, or a source that cannot be read.
     pub fn open(
-        sources: Vec<(Box<dyn PlaySource>, f32)>,
+        sources: Vec<(Box<dyn BlockReader>, f32)>,
         device: Option<&str>,
     ) -> Result<Self, AudioError> {
         let rate = sources.first().map(|(source, _)| source.rate());
@@ -92,7 +92,7 @@ impl Player {
     }
 
     fn build(
-        sources: Vec<(Box<dyn PlaySource>, f32)>,
+        sources: Vec<(Box<dyn BlockReader>, f32)>,
         format: StreamFormat,
     ) -> Result<(Worker, Mixer, Self), AudioError> {
         let Some(rate) = sources.first().map(|(source, _)| source.rate()) else {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use limpid_audio::play::{Listen, PlayEvent, PlaySource, Player};
+use limpid_audio::play::{Listen, PlayEvent, Player};
 use limpid_audio::{AudioError, BlockReader, SoundFile};
 
 use super::Listening;
@@ -51,7 +51,7 @@ impl Deck {
     ) -> Result<Self, AudioError> {
         let first = SoundFile::open(original)?;
         let rate = f64::from(first.info().rate);
-        let mut sources: Vec<(Box<dyn PlaySource>, f32)> = vec![(Box::new(FileSource(first)), 1.0)];
+        let mut sources: Vec<(Box<dyn BlockReader>, f32)> = vec![(Box::new(first), 1.0)];
         if let Some((path, match_db)) = clean {
             let mixed = MixedSource {
                 original: SoundFile::open(original)?,
@@ -102,26 +102,6 @@ impl Deck {
     }
 }
 
-struct FileSource(SoundFile);
-
-impl PlaySource for FileSource {
-    fn rate(&self) -> u32 {
-        self.0.info().rate
-    }
-
-    fn channels(&self) -> usize {
-        self.0.info().channels
-    }
-
-    fn seek(&mut self, frame: u64) -> Result<(), AudioError> {
-        self.0.seek(frame)
-    }
-
-    fn read(&mut self, planes: &mut [Vec<f32>], most: usize) -> Result<usize, AudioError> {
-        self.0.read(planes, most)
-    }
-}
-
 /// The cleaned recording with a share of the original in it.
 struct MixedSource {
     original: SoundFile,
@@ -130,13 +110,17 @@ struct MixedSource {
     planes: Vec<Vec<f32>>,
 }
 
-impl PlaySource for MixedSource {
+impl BlockReader for MixedSource {
     fn rate(&self) -> u32 {
         self.clean.info().rate
     }
 
     fn channels(&self) -> usize {
         self.clean.info().channels
+    }
+
+    fn frames(&self) -> Option<u64> {
+        self.clean.frames()
     }
 
     fn seek(&mut self, frame: u64) -> Result<(), AudioError> {

@@ -2,7 +2,6 @@
 
 mod bmp;
 mod jpeg;
-mod part;
 mod png;
 mod rows;
 mod tiff;
@@ -13,6 +12,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use limpid_files::PartFile;
 use limpid_kernels::{Cancel, Planes};
 
 use crate::context::WorkContext;
@@ -23,7 +23,6 @@ use crate::metadata::Metadata;
 use crate::metadata::exif::Edits;
 use crate::picture::Picture;
 use crate::raster::{ColorKind, Depth, Layout};
-use part::PartFile;
 use rows::Rows;
 
 /// How a result is stored.
@@ -89,7 +88,8 @@ fn encode_file(
     let mut metadata = source.metadata.corrected(&edits, &mut notes);
     drop_what_does_not_fit(options.format, layout.color, &mut metadata, &mut notes);
 
-    let mut part = PartFile::create(destination, source.path.as_deref())?;
+    let mut part =
+        PartFile::create(destination, source.path.as_deref()).map_err(PhotoError::writing)?;
     let mut rows =
         Rows::new(source.raster.layout(), layout, size, options.band_rows, next_band, cx);
     let fault = Cell::new(None);
@@ -115,7 +115,7 @@ fn encode_file(
         ));
     }
     cx.cancel.check()?;
-    part.finish()?;
+    part.finish().map_err(PhotoError::writing)?;
     Ok(notes)
 }
 

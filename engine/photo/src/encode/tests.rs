@@ -8,6 +8,7 @@ use crate::decode::decode;
 use crate::metadata::exif::tests::camera_block;
 use crate::metadata::ifd::Order;
 use crate::metadata::{Density, DensityUnit, exif};
+use crate::raster::tests::layouts;
 use crate::raster::{Orientation, Raster};
 
 const FORMATS: [FileFormat; 5] =
@@ -61,18 +62,6 @@ impl Bench {
 pub(super) struct Round {
     pub(super) picture: Picture,
     pub(super) notes: Vec<String>,
-}
-
-fn layouts() -> Vec<Layout> {
-    let mut all = Vec::new();
-    for color in [ColorKind::Gray, ColorKind::Rgb] {
-        for alpha in [false, true] {
-            for depth in [Depth::U8, Depth::U16, Depth::F32] {
-                all.push(Layout { color, alpha, depth });
-            }
-        }
-    }
-    all
 }
 
 /// A smooth picture without symmetry, 37 x 23, opaque on its left half.

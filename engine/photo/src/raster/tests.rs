@@ -1,6 +1,7 @@
 use super::*;
 
-fn layouts() -> Vec<Layout> {
+/// Every layout there is.
+pub(crate) fn layouts() -> Vec<Layout> {
     let mut all = Vec::new();
     for color in [ColorKind::Gray, ColorKind::Rgb] {
         for alpha in [false, true] {

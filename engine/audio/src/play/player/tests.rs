@@ -2,18 +2,18 @@ use std::time::Instant;
 
 use super::*;
 use crate::live::SampleKind;
-use crate::play::MemorySource;
+use crate::reader::MemoryReader;
 
 const DEVICE: StreamFormat = StreamFormat { rate: 1000, channels: 2, kind: SampleKind::F32 };
 
 /// A source whose samples are their own frame numbers, times `factor`.
-fn ramp(frames: usize, factor: f32) -> Box<dyn PlaySource> {
-    let plane = (0..frames).map(|i| i as f32 * factor).collect();
-    Box::new(MemorySource::new(1000, Arc::new(vec![plane])).unwrap())
+fn ramp(frames: usize, factor: f32) -> Box<dyn BlockReader> {
+    let plane: Vec<f32> = (0..frames).map(|i| i as f32 * factor).collect();
+    Box::new(MemoryReader::new(1000, vec![plane]))
 }
 
 /// A player whose device is the test.
-fn player(sources: Vec<(Box<dyn PlaySource>, f32)>) -> (Player, Mixer) {
+fn player(sources: Vec<(Box<dyn BlockReader>, f32)>) -> (Player, Mixer) {
     let (worker, mixer, player) = Player::build(sources, DEVICE).unwrap();
     (player.run(worker, None).unwrap(), mixer)
 }
@@ -100,14 +100,17 @@ fn what_was_removed_is_the_difference() {
 }
 
 /// A source that breaks behind its first block.
-struct Broken(MemorySource);
+struct Broken(MemoryReader<Vec<f32>>);
 
-impl PlaySource for Broken {
+impl BlockReader for Broken {
     fn rate(&self) -> u32 {
         self.0.rate()
     }
     fn channels(&self) -> usize {
         self.0.channels()
+    }
+    fn frames(&self) -> Option<u64> {
+        self.0.frames()
     }
     fn seek(&mut self, frame: u64) -> Result<(), AudioError> {
         self.0.seek(frame)
@@ -122,7 +125,7 @@ impl PlaySource for Broken {
 
 #[test]
 fn a_source_that_breaks_is_told_once() {
-    let source = Broken(MemorySource::new(1000, Arc::new(vec![vec![0.5; 600]])).unwrap());
+    let source = Broken(MemoryReader::new(1000, vec![vec![0.5; 600]]));
     let (player, mut mixer) = player(vec![(Box::new(source), 1.0)]);
     player.play();
     let mut told = Vec::new();

@@ -7,14 +7,23 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::error::{AudioError, ErrorKind};
+use crate::folder::sync_name;
 
-/// What the name of a file that is being written ends with.
-const SUFFIX: &str = ".limpid-part";
+/// What the name of a file that is being written ends with: "photo.jpg.limpid-part".
+pub const PART_SUFFIX: &str = ".limpid-part";
+
+/// Why a file is not begun, where the disk has nothing against it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Refused(&'static str);
+
+fn refuse(sentence: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, Refused(sentence))
+}
 
 /// The part file; removed when dropped before [`PartFile::finish`].
 #[derive(Debug)]
-pub(crate) struct PartFile {
+pub struct PartFile {
     file: File,
     path: PathBuf,
     destination: PathBuf,
@@ -23,8 +32,12 @@ pub(crate) struct PartFile {
 
 impl PartFile {
     /// Begins a file for `destination`, which must not be `original`.
-    pub(crate) fn create(destination: &Path, original: Option<&Path>) -> Result<Self, AudioError> {
-        let refuse = |sentence: &str| AudioError::new(ErrorKind::Unwritable, sentence);
+    ///
+    /// # Errors
+    ///
+    /// `destination` is a folder or the original, or the part file cannot be made.
+    /// [`unwritable`](crate::unwritable) says which in words.
+    pub fn create(destination: &Path, original: Option<&Path>) -> io::Result<Self> {
         if fs::metadata(destination).is_ok_and(|about| about.is_dir()) {
             return Err(refuse("a folder has the name that the result is to have"));
         }
@@ -38,47 +51,37 @@ impl PartFile {
         }
         // A part file that a killed run left behind is of no use to anyone.
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(AudioError::writing(error));
-            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        // New, so that a link laid in its place is not followed. Read access is for the
-        // header, which is come back to.
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(AudioError::writing)?;
+        // New, so that a link laid in its place is not followed. Read access is for those who come
+        // back to their headers.
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
         Ok(Self { file, path, destination: destination.to_owned(), finished: false })
     }
 
     /// What the file will be called.
-    pub(crate) fn destination(&self) -> &Path {
+    #[must_use]
+    pub fn destination(&self) -> &Path {
         &self.destination
     }
 
     /// Where to write.
-    pub(crate) fn file(&self) -> &File {
+    #[must_use]
+    pub fn file(&self) -> &File {
         &self.file
     }
 
     /// Flushes the file to the disk and puts it in its place.
-    pub(crate) fn finish(&mut self) -> Result<(), AudioError> {
-        self.file.sync_all().map_err(AudioError::writing)?;
-        fs::rename(&self.path, &self.destination).map_err(AudioError::writing)?;
+    ///
+    /// # Errors
+    ///
+    /// The disk is full or the like; the file is not put in its place then.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.file.sync_all()?;
+        fs::rename(&self.path, &self.destination)?;
         self.finished = true;
-        // The name is safe once the folder is on the disk. Not every file system can say so, and
-        // the result is whole either way.
-        if cfg!(unix)
-            && let Some(folder) = self.destination.parent()
-        {
-            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
-                tracing::debug!(%error, "the folder could not be flushed");
-            }
-        }
+        sync_name(&self.destination);
         Ok(())
     }
 }
@@ -98,10 +101,10 @@ fn part_path(destination: &Path) -> Option<PathBuf> {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let name = destination.file_name()?;
     let mut part = OsString::from(name);
-    part.push(SUFFIX);
+    part.push(PART_SUFFIX);
     if part.len() > 255 {
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        part = format!(".{}-{number}{SUFFIX}", process::id()).into();
+        part = format!(".{}-{number}{PART_SUFFIX}", process::id()).into();
     }
     Some(destination.with_file_name(part))
 }
@@ -120,8 +123,10 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::io::Write;
+
+    use super::*;
+    use crate::unwritable;
 
     #[test]
     fn a_file_appears_when_finished_and_leaves_nothing_when_dropped() {
@@ -162,7 +167,9 @@ mod tests {
         }
         for way in ways {
             let error = PartFile::create(&way, Some(&original)).map(drop).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Unwritable, "{}", way.display());
+            let sentence = unwritable("the result", &error);
+            let wanted = "the result would replace the original, which is never done";
+            assert_eq!(sentence, wanted, "{}", way.display());
         }
         assert_eq!(fs::read(&original).unwrap(), b"original");
     }
@@ -170,10 +177,15 @@ mod tests {
     #[test]
     fn a_folder_in_the_way_and_a_missing_folder_are_told() {
         let folder = tempfile::tempdir().unwrap();
-        for path in [folder.path().to_owned(), folder.path().join("gone/a.wav")] {
+        for (path, wanted) in [
+            (folder.path().to_owned(), "a folder has the name that the result is to have"),
+            (
+                folder.path().join("gone/a.wav"),
+                "the result cannot be written, the folder is not there",
+            ),
+        ] {
             let error = PartFile::create(&path, None).map(drop).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Unwritable);
-            assert!(error.to_string().contains("folder"), "{error}");
+            assert_eq!(unwritable("the result", &error), wanted);
         }
     }
 }
