@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a trained network as `weights.safetensors` (half precision) and its `card.toml`.
+"""Writes a trained network as `weights.safetensors` (a byte a weight) and its `card.toml`.
 
 The figures on the card come from `eval.json` in the same folder, measured through the program by
 tests/score/: put them there, then run this again.
@@ -65,8 +65,17 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     final = torch.load(args.work / f"{run}.final", weights_only=True)
     runs = history(args.work, run)
-    tensors = {k: v.half().contiguous() for k, v in final["model"].items()}
-    parameters = sum(v.numel() for v in tensors.values())
+    parameters = sum(v.numel() for v in final["model"].values())
+    tensors = {}
+    for key, value in final["model"].items():
+        if value.dim() > 1:
+            # A byte a weight, with a step for each output channel.
+            step = (value.flatten(1).abs().amax(1) / 127).clamp_min(1e-8)
+            rows = value / step.view(-1, *[1] * (value.dim() - 1))
+            tensors[key] = rows.round().clamp(-127, 127).to(torch.int8).contiguous()
+            tensors[f"{key}.step"] = step.float().contiguous()
+        else:
+            tensors[key] = value.half().contiguous()
     save_file(tensors, folder / "weights.safetensors", metadata={
         "limpid.arch": final["arch"], "limpid.channels": str(final["channels"]),
         "limpid.blocks": str(final["blocks"]), "limpid.scale": str(final["scale"])})

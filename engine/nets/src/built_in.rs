@@ -22,8 +22,14 @@ macro_rules! built_in {
 }
 
 /// Every built-in model for pictures. To add one: put its folder into `models/` and name it here.
-pub(crate) const ALL: &[BuiltIn] =
-    &[built_in!("dn-resnet"), built_in!("ct-srcnn-x2"), built_in!("ct-srcnn-x4")];
+pub(crate) const ALL: &[BuiltIn] = &[
+    built_in!("dn-resnet"),
+    built_in!("ct-srcnn-x2"),
+    built_in!("ct-srcnn-x3"),
+    built_in!("ct-srcnn-x4"),
+    built_in!("ct-srcnn-natural-x2"),
+    built_in!("ct-srcnn-natural-x4"),
+];
 
 /// Every built-in model for speech, which is no [`crate::Network`].
 pub(crate) const SPEECH: &[BuiltIn] = &[built_in!("gsa-voice-live")];

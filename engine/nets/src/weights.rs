@@ -1,11 +1,11 @@
 //! The weight container: safetensors with `limpid.*` metadata, checked strictly.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use safetensors::tensor::TensorInfo;
+use safetensors::tensor::{TensorInfo, TensorView};
 use safetensors::{Dtype, SafeTensors};
 use serde::Serialize;
 
@@ -20,6 +20,9 @@ pub(crate) const MAX_FILE_BYTES: u64 = 128 << 20;
 /// The header names some dozens of tensors; the parser's own limit of 100 MB would let a hostile
 /// file cost gigabytes of parsed JSON.
 const MAX_HEADER_BYTES: u64 = 1 << 20;
+
+/// What the name of a tensor of bytes is followed by in the name of its steps.
+const STEP: &str = ".step";
 
 /// One tensor, widened to `f32`.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +56,7 @@ impl Weights {
     /// Takes the tensors that the network asks for.
     fn check(architecture: Architecture, file: &SafeTensors<'_>) -> Result<Self, LoadError> {
         let mut tensors = HashMap::new();
+        let mut steps = HashSet::new();
         for (name, shape) in architecture.tensors()? {
             let view = file
                 .tensor(&name)
@@ -63,12 +67,19 @@ impl Weights {
                     view.shape()
                 )));
             }
-            let data = widen(view.dtype(), view.data()).ok_or_else(|| {
-                LoadError::unsupported(format!(
-                    "tensor {name} in the weight file is stored as {} where F16 or F32 is read",
-                    view.dtype()
-                ))
-            })?;
+            let data = if view.dtype() == Dtype::I8 {
+                let step = format!("{name}{STEP}");
+                let data = from_bytes(file, &step, &view)?;
+                steps.insert(step);
+                data
+            } else {
+                widen(view.dtype(), view.data()).ok_or_else(|| {
+                    LoadError::unsupported(format!(
+                        "tensor {name} in the weight file is stored as {} where I8, F16 or F32 is read",
+                        view.dtype()
+                    ))
+                })?
+            };
             if data.iter().any(|value| !value.is_finite()) {
                 return Err(LoadError::damaged(format!(
                     "tensor {name} in the weight file holds values that are not numbers"
@@ -76,8 +87,9 @@ impl Weights {
             }
             tensors.insert(name, Tensor { shape, data });
         }
-        if file.len() != tensors.len() {
-            let left_over = file.names().into_iter().find(|name| !tensors.contains_key(*name));
+        if file.len() != tensors.len() + steps.len() {
+            let is_known = |name: &str| tensors.contains_key(name) || steps.contains(name);
+            let left_over = file.names().into_iter().find(|name| !is_known(name));
             return Err(LoadError::damaged(format!(
                 "the weight file has a tensor that the network does not, {}",
                 left_over
@@ -189,6 +201,25 @@ pub(crate) fn of_graph(graph: &Graph) -> Vec<(String, Vec<usize>)> {
             ]
         })
         .collect()
+}
+
+/// A tensor of bytes: each value times the step of its row, the first axis. The steps are a tensor of
+/// their own, `[rows]`.
+fn from_bytes(
+    file: &SafeTensors<'_>,
+    step: &str,
+    bytes: &TensorView<'_>,
+) -> Result<Vec<f32>, LoadError> {
+    let missing = || LoadError::damaged(format!("the weight file has no fitting tensor {step}"));
+    let view = file.tensor(step).map_err(|_| missing())?;
+    let steps = widen(view.dtype(), view.data()).ok_or_else(missing)?;
+    let rows = bytes.shape().first().copied().unwrap_or(0);
+    if steps.len() != rows || rows == 0 {
+        return Err(missing());
+    }
+    let row = bytes.data().len() / rows;
+    let values = bytes.data().iter().map(|byte| f32::from(byte.cast_signed()));
+    Ok(values.enumerate().map(|(at, value)| value * steps[at / row.max(1)]).collect())
 }
 
 /// Little-endian values as `f32`; `None` for other types.
@@ -322,6 +353,39 @@ mod tests {
         tensors.sort_by(|a, b| a.name.cmp(&b.name));
         change(&mut tensors);
         Weights::read(&write(&DN_RESNET.to_metadata(), tensors).unwrap())
+    }
+
+    /// Puts the head's kernel down as bytes, 3 times a step of 0.5 for each row.
+    fn as_bytes(tensors: &mut Vec<Stored>) {
+        let head = tensors.iter_mut().find(|tensor| tensor.name == "head.weight").unwrap();
+        (head.dtype, head.bytes) = (Dtype::I8, vec![3; head.bytes.len() / 4]);
+        head.bytes[0] = (-127_i8).cast_unsigned();
+        let rows = head.shape[0];
+        let bytes = (0..rows).flat_map(|row| (0.5 + row as f32).to_le_bytes()).collect();
+        let name = "head.weight.step".to_owned();
+        tensors.push(Stored { name, dtype: Dtype::F32, shape: vec![rows], bytes });
+    }
+
+    #[test]
+    fn bytes_are_widened_by_the_step_of_their_row() {
+        let weights = altered(as_bytes).unwrap();
+        let head = weights.kernel("head").unwrap();
+        let row: usize = head.shape[1..].iter().product();
+        assert_eq!(head.data[..2], [-63.5, 1.5]);
+        assert_eq!(head.data[7 * row..8 * row], vec![22.5; row]);
+        let error = altered(|tensors| {
+            as_bytes(tensors);
+            tensors.pop();
+        });
+        assert!(error.unwrap_err().to_string().contains("head.weight.step"));
+        let error = altered(|tensors| {
+            as_bytes(tensors);
+            if let Some(step) = tensors.last_mut() {
+                step.bytes.truncate(4 * 7);
+                step.shape = vec![7];
+            }
+        });
+        assert!(error.unwrap_err().to_string().contains("head.weight.step"));
     }
 
     #[test]
