@@ -231,7 +231,8 @@ impl Shell {
     fn on_answer(&mut self, answer: Answer) {
         match answer {
             Answer::Opened(files) => self.opened(files),
-            Answer::Sounds(paths) => self.open_sounds(paths),
+            Answer::Sound(path) => self.open_sound(path),
+            Answer::Sounds(paths) => self.queue_sounds(paths),
             Answer::Chosen(purpose, paths) => self.chosen(purpose, paths),
             Answer::NoDialog(purpose, reason) => {
                 let reason = Some(reason);
@@ -281,7 +282,8 @@ impl Shell {
             PathPurpose::OpenFiles | PathPurpose::OpenFolder | PathPurpose::OpenSounds => {
                 self.open(paths);
             }
-            PathPurpose::SaveSound => self.save_sound(first),
+            PathPurpose::SaveSound => self.save_sound(first, true),
+            PathPurpose::SoundFolder => self.state.voice.settings.output.folder = Some(first),
             PathPurpose::OutputFolder => self.state.recipe.output.folder = Some(first),
             PathPurpose::DefaultFolder => self.state.settings.output.folder = Some(first),
             PathPurpose::ImportPreset => self.background.read_preset(first),
@@ -321,6 +323,9 @@ impl Shell {
             Action::OpenPaths(paths) => self.open(paths),
             Action::Choose(purpose) => {
                 self.background.choose(purpose, self.last_folder.clone());
+            }
+            Action::Typed(PathPurpose::SaveSound, text) => {
+                self.save_sound(expand_home(&text), false);
             }
             Action::Typed(purpose, text) => self.chosen(purpose, vec![expand_home(&text)]),
             Action::ApplyPreset(preset) => {
@@ -390,7 +395,7 @@ impl Shell {
                 let (purpose, text) = (PathPurpose::OpenFiles, String::new());
                 self.state.dialog = Some(Dialog::TypePath { purpose, text, reason: None });
             }
-            Command::Paste => self.background.paste(),
+            Command::Paste => self.background.paste(self.state.page),
             Command::CloseFile => {
                 if let Some(index) = self.state.files.current {
                     self.state.files.close(index);

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use limpid_engine::Speech;
 use limpid_engine::studio::{
     Listening, Microphone, Now, Opened, RecordingNow, StudioCommand, StudioEvent,
 };
+use limpid_engine::{Existing, Output, Recipe, SoundFormat, Speech};
 use serde::{Deserialize, Serialize};
 
 use super::super::engine_link::sentence;
 use super::axis::Axis;
+use super::live::LiveSound;
 use super::views::Views;
 
 /// The most the slider of the limit says, in dB.
@@ -27,14 +28,16 @@ pub(crate) struct VoiceSettings {
     pub(crate) has_limit: bool,
     /// The most that noise is turned down, `0..=60` dB.
     pub(crate) limit_db: f32,
-    /// Whether the result is brought to the usual loudness.
-    pub(crate) evens_loudness: bool,
+    /// The loudness that results are brought to, in LUFS; none leaves it.
+    pub(crate) loudness: Option<f32>,
     /// The model, or "auto".
     pub(crate) model: String,
     /// The microphone by its id; none is the system's default.
     pub(crate) device: Option<String>,
     /// Whether a clean take is written beside the raw one.
     pub(crate) records_clean: bool,
+    /// Where results go, saved or from the queue, and how they are stored.
+    pub(crate) output: Output,
 }
 
 impl Default for VoiceSettings {
@@ -42,10 +45,11 @@ impl Default for VoiceSettings {
         Self {
             has_limit: false,
             limit_db: FIRST_LIMIT_DB,
-            evens_loudness: false,
+            loudness: None,
             model: Speech::default().model,
             device: None,
             records_clean: true,
+            output: Output::default(),
         }
     }
 }
@@ -56,9 +60,14 @@ impl VoiceSettings {
         let limit_db = self.limit_db.clamp(LEAST_LIMIT_DB, MOST_LIMIT_DB);
         Speech {
             limit_db: self.has_limit.then_some(limit_db),
-            loudness: self.evens_loudness.then_some(Speech::USUAL_LOUDNESS),
+            loudness: self.loudness.map(|lufs| lufs.clamp(-40.0, -5.0)),
             model: self.model.clone(),
         }
+    }
+
+    /// What the queue does with recordings.
+    pub(crate) fn recipe(&self) -> Recipe {
+        Recipe { output: self.output.clone(), ..Recipe::for_speech(self.speech()) }
     }
 }
 
@@ -111,6 +120,8 @@ pub(crate) struct VoiceState {
     pub(crate) views: Views,
     /// How far the cleaning is.
     pub(crate) cleaning: Cleaning,
+    /// How much of a result is written, `0..=1`; none while nothing is.
+    pub(crate) saving: Option<f32>,
     /// What is listened to.
     pub(crate) listening: Listening,
     /// Levels and position.
@@ -123,6 +134,8 @@ pub(crate) struct VoiceState {
     pub(crate) devices: Option<Vec<Microphone>>,
     /// The file that is recorded into.
     pub(crate) take: Option<PathBuf>,
+    /// The last seconds of the recording under way.
+    pub(super) live: LiveSound,
 }
 
 impl VoiceState {
@@ -143,7 +156,8 @@ impl VoiceState {
 
     /// Whether there is something to write.
     pub(crate) fn can_save(&self) -> bool {
-        self.can_play() && matches!(self.cleaning, Cleaning::Done { .. })
+        let is_clean = matches!(self.cleaning, Cleaning::Done { .. });
+        self.can_play() && is_clean && self.saving.is_none()
     }
 
     /// Where the play head is, in seconds.
@@ -170,11 +184,50 @@ impl VoiceState {
         }
     }
 
-    /// Where the cleaned recording would be written: beside the original, under its own name.
+    /// Where the cleaned recording would be written, as the queue would name it.
     pub(crate) fn suggested_path(&self) -> Option<PathBuf> {
         let path = &self.opened.as_ref()?.path;
+        let output = &self.settings.output;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        Some(path.with_file_name(format!("{stem}-limpid.wav")))
+        let mut name = output.name.replace("{n}", "1").replace("{name}", &stem);
+        let folder = output.folder.as_deref().or(path.parent()).unwrap_or(Path::new(""));
+        let extension = self.extension()?;
+        let is_plain_beside = output.folder.is_none() && output.name == "{name}";
+        if is_plain_beside || folder.join(format!("{name}.{extension}")) == *path {
+            name += "-limpid";
+        }
+        Some(folder.join(format!("{name}.{extension}")))
+    }
+
+    /// The extension of a result of the recording that is open.
+    fn extension(&self) -> Option<&'static str> {
+        let path = &self.opened.as_ref()?.path;
+        let is_flac = path.extension().is_some_and(|own| own.eq_ignore_ascii_case("flac"));
+        Some(match self.settings.output.sound {
+            SoundFormat::Flac => "flac",
+            SoundFormat::Same if is_flac => "flac",
+            _ => "wav",
+        })
+    }
+
+    /// The request that writes the cleaned recording; a sentence where it must not be written so.
+    /// `is_confirmed` says that the user wants what is there replaced.
+    pub(super) fn save_command(
+        &self,
+        mut path: PathBuf,
+        is_confirmed: bool,
+    ) -> Result<StudioCommand, &'static str> {
+        let output = &self.settings.output;
+        let mut replaces = is_confirmed || output.existing == Existing::Overwrite;
+        if path.extension().is_none() {
+            path.set_extension(self.extension().unwrap_or("wav"));
+            // Another name than the one that was confirmed.
+            replaces = output.existing == Existing::Overwrite;
+        }
+        if self.opened.as_ref().is_some_and(|opened| opened.path == path) {
+            return Err("The original is never written over; choose another name");
+        }
+        Ok(StudioCommand::Save { path, format: output.sound, replaces })
     }
 
     /// Takes in what the studio tells.
@@ -218,10 +271,17 @@ impl VoiceState {
             StudioEvent::RecordingStarted(path) => self.take = Some(path),
             StudioEvent::Recorded { raw, clean, remark } => {
                 self.take = None;
+                self.live = LiveSound::default();
                 self.now.recording = None;
                 return vec![recorded(&raw, clean.as_deref(), remark)];
             }
+            StudioEvent::Saving(share) => self.saving = Some(share),
+            StudioEvent::SaveFailed(reason) => {
+                self.saving = None;
+                return vec![Notable::Bad(sentence(&reason))];
+            }
             StudioEvent::Saved(path) => {
+                self.saving = None;
                 return vec![Notable::Good(format!("Saved: {}", path.display()))];
             }
         }
@@ -331,6 +391,62 @@ mod tests {
         let mut state = VoiceState::default();
         assert_eq!(state.suggested_path(), None);
         state.apply(StudioEvent::Opened(opened("/in/my.talk.wav")));
-        assert_eq!(state.suggested_path(), Some("/in/my.talk-limpid.wav".into()));
+        let mut wrong = Vec::new();
+        for (folder, name, sound, wanted) in [
+            (None, "{name}", SoundFormat::Same, "/in/my.talk-limpid.wav"),
+            (None, "{name}", SoundFormat::Flac, "/in/my.talk-limpid.flac"),
+            (None, "{name} clear", SoundFormat::Wav24, "/in/my.talk clear.wav"),
+            (Some("/out"), "{name}", SoundFormat::Wav32, "/out/my.talk.wav"),
+            (Some("/in"), "{name}", SoundFormat::Wav16, "/in/my.talk-limpid.wav"),
+            (Some("/out"), "{n} {name}", SoundFormat::Flac, "/out/1 my.talk.flac"),
+        ] {
+            let output = Output { sound, name: name.into(), ..Output::default() };
+            state.settings.output = Output { folder: folder.map(PathBuf::from), ..output };
+            let path = state.suggested_path().unwrap();
+            if path != PathBuf::from(wanted) {
+                wrong.push(format!("{}, not {wanted}", path.display()));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        state.apply(StudioEvent::Opened(opened("/in/my.talk.FLAC")));
+        state.settings.output = Output::default();
+        assert_eq!(state.suggested_path(), Some("/in/my.talk-limpid.flac".into()));
+    }
+
+    #[test]
+    fn only_what_was_confirmed_is_replaced() {
+        let mut state = VoiceState::default();
+        state.apply(StudioEvent::Opened(opened("/in/a.wav")));
+        state.settings.output.sound = SoundFormat::Wav24;
+        let saved = |state: &VoiceState, path: &str, is_confirmed| match state
+            .save_command(path.into(), is_confirmed)
+        {
+            Ok(StudioCommand::Save { path, format, replaces }) => {
+                assert_eq!(format, SoundFormat::Wav24);
+                Some((path, replaces))
+            }
+            _ => None,
+        };
+        assert_eq!(saved(&state, "/in/b.wav", true), Some(("/in/b.wav".into(), true)));
+        assert_eq!(saved(&state, "/in/b.wav", false), Some(("/in/b.wav".into(), false)));
+        assert_eq!(saved(&state, "/in/b", true), Some(("/in/b.wav".into(), false)));
+        assert_eq!(saved(&state, "/in/a.wav", true), None, "the original");
+        assert_eq!(saved(&state, "/in/a", true), None, "the original");
+    }
+
+    #[test]
+    fn saving_takes_nothing_away_from_what_was_cleaned() {
+        let mut state = VoiceState::default();
+        state.apply(StudioEvent::Opened(opened("/in/a.wav")));
+        state.apply(StudioEvent::Cleaned { model: "Net".into(), real_time_factor: 0.1 });
+        state.apply(StudioEvent::Saving(0.5));
+        assert!(!state.can_save(), "one at a time");
+        assert!(matches!(state.cleaning, Cleaning::Done { .. }));
+        state.apply(StudioEvent::Saved("/in/a-limpid.wav".into()));
+        assert!(state.can_save());
+        state.apply(StudioEvent::Saving(0.5));
+        let told = state.apply(StudioEvent::SaveFailed("the disk is full: /in/a.wav".into()));
+        assert_eq!(told, [Notable::Bad("The disk is full: /in/a.wav".into())]);
+        assert!(state.can_save());
     }
 }

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use eframe::egui::{self, Key, Modifiers, Role};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
-use limpid_engine::Speech;
 use limpid_engine::studio::{
-    Listening, Microphone, Now, Opened, RecordingNow, SoundView, StudioCommand, StudioEvent, Track,
-    ViewRequest,
+    Listening, LiveTrack, LiveView, Microphone, Now, Opened, RecordingNow, SoundView,
+    StudioCommand, StudioEvent, Track, ViewRequest,
 };
+use limpid_engine::{Existing, Output, SoundFormat, Speech};
 
 use super::super::command::Command;
 use super::super::engine_link::{Ask, EngineLink, LinkEnd};
@@ -88,6 +88,13 @@ impl Window {
         self.settle();
     }
 
+    /// Takes an entry of a list.
+    fn choose(&mut self, list: &str, entry: &str) {
+        self.harness.get_by_role_and_label(Role::ComboBox, list).click();
+        self.settle();
+        self.click(entry);
+    }
+
     fn has(&self, text: &str) -> bool {
         self.harness.query_all_by_label(text).next().is_some()
     }
@@ -133,6 +140,21 @@ impl Window {
         answered
     }
 
+    /// The recording under way grows by these columns; the clean one is half a second late.
+    fn grow(&mut self, from: u64, to: u64) {
+        // No more than the studio keeps.
+        let most = (LiveTrack::KEPT_SECONDS * f64::from(LiveTrack::COLUMNS_A_SECOND)) as u64;
+        let start = from.max(to.saturating_sub(most));
+        let late = |column: u64| column.saturating_sub(25).max(start);
+        *self.studio.live.lock().unwrap() = Some(LiveView {
+            take: 1,
+            top_hz: 24_000.0,
+            raw: live_track(start, to, -30.0),
+            clean: Some(live_track(start, late(to), -75.0)),
+        });
+        self.settle();
+    }
+
     fn shoot(&self, name: &str) {
         shoot(&self.harness, &self.textures, name);
     }
@@ -175,6 +197,19 @@ fn track(request: ViewRequest, noise_db: f32) -> Track {
         }
     }
     Track { peaks, spectrogram: db.into(), top_hz }
+}
+
+/// Columns `from..to` of a recording under way, as the studio draws them.
+fn live_track(from: u64, to: u64, noise_db: f32) -> LiveTrack {
+    let second = |column: u64| column as f64 / f64::from(LiveTrack::COLUMNS_A_SECOND);
+    let (width, height) = ((to - from) as u32, LiveTrack::ROWS as u32);
+    let request = ViewRequest { id: 0, from: second(from), to: second(to), width, height };
+    let drawn = track(request, noise_db);
+    let columns = 0..(width as usize);
+    let rows = |x: usize| (0..LiveTrack::ROWS).map(move |y| (x, y));
+    let spectrogram =
+        columns.flat_map(rows).map(|(x, y)| drawn.spectrogram[y * width as usize + x]).collect();
+    LiveTrack { first: from, peaks: drawn.peaks, spectrogram }
 }
 
 fn view_of(request: ViewRequest, is_clean: bool) -> SoundView {
@@ -271,7 +306,16 @@ fn an_opened_recording_is_drawn_cleaned_played_and_saved() {
     window.harness.state_mut().act(&ctx, typed("/in/talk.wav"));
     assert_eq!(window.asked(), [], "the original is never written over");
     window.harness.state_mut().act(&ctx, typed("/in/talk-clean"));
-    assert_eq!(window.asked(), [StudioCommand::Save("/in/talk-clean.wav".into())]);
+    let path = PathBuf::from("/in/talk-clean.wav");
+    let save =
+        StudioCommand::Save { path: path.clone(), format: SoundFormat::Same, replaces: false };
+    assert_eq!(window.asked(), [save], "what is typed replaces nothing");
+    window.tell(StudioEvent::Saving(0.31));
+    let busy = window.harness.get_by_label("Saving… 31 %");
+    assert!(busy.accesskit_node().is_disabled());
+    assert!(window.has("Cleaned with Limpid speech, 25 times faster than it plays."));
+    window.tell(StudioEvent::Saved(path));
+    assert!(!window.harness.get_by_label("Save clean recording…").accesskit_node().is_disabled());
 }
 
 #[test]
@@ -285,8 +329,7 @@ fn the_strength_is_heard_while_it_plays() {
     window.settle();
     let limited = Speech { limit_db: Some(18.0), ..Speech::default() };
     assert_eq!(window.asked(), [StudioCommand::Clean(limited.clone())]);
-    window.harness.get_by_role_and_label(Role::CheckBox, "Even loudness").click();
-    window.settle();
+    window.choose("Loudness", "-16 LUFS, podcasts");
     let loud = Speech { loudness: Some(Speech::USUAL_LOUDNESS), ..limited };
     assert_eq!(window.asked(), [StudioCommand::Clean(loud)]);
     window.shoot("4-strength");
@@ -345,6 +388,18 @@ fn a_recording_under_way_shows_its_level_and_what_was_lost() {
     assert!(window.has("1:23.5") && window.has("Nothing lost"));
     let level = window.harness.get_by_label("Level");
     assert_eq!(level.accesskit_node().numeric_value(), Some(-8.0));
+    // Without a picture first, then one that grew.
+    window.shoot("6-recording-begins");
+    let length = |window: &Window| {
+        let picture = window.harness.get_by_label("The last 20 seconds");
+        picture.accesskit_node().numeric_value()
+    };
+    assert_eq!(length(&window), Some(0.0));
+    window.grow(0, 420);
+    assert_eq!(length(&window), Some(8.4));
+    window.shoot("6-recording-grows");
+    window.grow(420, 4_173);
+    assert_eq!(length(&window), Some(83.46));
     window.shoot("6-recording");
     window.press(Key::Space);
     let paused = RecordingNow {
@@ -398,7 +453,15 @@ fn long_names_and_a_small_window_stay_in_order() {
             node.accesskit_node().role(),
             Role::Button | Role::CheckBox | Role::ComboBox | Role::Slider | Role::SpinButton
         );
-        if is_control && !screen.expand(0.5).contains_rect(node.rect()) {
+        if !is_control {
+            continue;
+        }
+        let (rect, screen) = (node.rect(), screen.expand(0.5));
+        // The cards on the right scroll up and down.
+        let is_card = rect.left() > screen.right() - theme::RECIPE_WIDTH;
+        let is_in =
+            screen.contains_rect(rect) || is_card && screen.x_range().contains(rect.right());
+        if !is_in {
             outside.push(format!("{:?} {:?}", node.accesskit_node().label(), node.rect()));
         }
     }
@@ -425,7 +488,7 @@ fn the_photo_page_has_room_for_its_bar_in_a_small_window() {
 #[test]
 fn a_file_that_does_not_open_says_why_and_another_can_be_chosen() {
     let mut window = Window::new();
-    window.harness.state_mut().open_sounds(vec!["/in/broken.wav".into()]);
+    window.harness.state_mut().open_sound("/in/broken.wav".into());
     window.settle();
     assert!(window.has("Opening broken.wav"));
     window.tell(StudioEvent::OpenFailed("this is no recording: /in/broken.wav".into()));
@@ -471,6 +534,50 @@ fn one_recording_is_shown_and_several_go_to_the_queue() {
     let job = job.unwrap();
     assert_eq!(job.inputs, several);
     assert_eq!(job.recipe.speech, Some(Speech::default()));
+    assert_eq!(job.recipe.output, Output::default());
+    assert_ne!(job.recipe.output.existing, Existing::Overwrite);
+}
+
+#[test]
+fn results_go_where_the_card_of_the_output_says() {
+    let mut window = Window::new();
+    window.open("/in/talk.wav", 21.3, true);
+    window.asked();
+    window.choose("Format", "WAV, 24 bit");
+    window.choose("Loudness", "-23 LUFS, broadcast");
+    window.click("Number");
+    let ctx = window.harness.ctx.clone();
+    let folder = Action::Typed(PathPurpose::SoundFolder, "/out/clear".into());
+    window.harness.state_mut().act(&ctx, folder);
+    window.settle();
+    window.shoot("13-output");
+    let right =
+        |name: &str| window.harness.get_by_role_and_label(Role::ComboBox, name).rect().right();
+    let clear = window.harness.get_by_label("Write beside the original").rect().right();
+    assert!(clear <= right("Format") + 0.5, "{clear}, {}", right("Format"));
+    let shell = window.harness.state_mut();
+    assert_eq!(shell.state.voice.suggested_path(), Some("/out/clear/talk.wav".into()));
+    assert_eq!(shell.state.recipe.output, Output::default(), "the photos' own is another");
+    shell.queue_sounds(vec!["/in/a.wav".into(), "/in/b.wav".into()]);
+    let job = window.engine.asks.try_iter().find_map(|ask| match ask {
+        Ask::Submit(job) => Some(job),
+        _ => None,
+    });
+    let recipe = job.unwrap().recipe;
+    let wanted = Output {
+        folder: Some("/out/clear".into()),
+        sound: SoundFormat::Wav24,
+        existing: Existing::Number,
+        ..Output::default()
+    };
+    assert_eq!(recipe.output, wanted);
+    assert_eq!(recipe.speech.unwrap().loudness, Some(-23.0));
+    let remembered = window.harness.state().remembered();
+    assert_eq!(remembered.voice.output, wanted, "kept for the next start");
+
+    window.click("Reset output");
+    let settings = &window.harness.state().state.voice.settings;
+    assert_eq!((&settings.output, settings.loudness), (&Output::default(), None));
 }
 
 #[test]
