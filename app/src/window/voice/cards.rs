@@ -10,7 +10,8 @@ use super::super::panels;
 use super::super::state::Action;
 use super::super::{icon, theme, widgets};
 use super::output::output_card_ui;
-use super::state::{Cleaning, MOST_LIMIT_DB, VoiceState};
+use super::settings::MOST_LIMIT_DB;
+use super::state::{Cleaning, VoiceState};
 
 /// All cards.
 pub(crate) fn cards_ui(

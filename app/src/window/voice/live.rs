@@ -164,7 +164,9 @@ pub(super) fn live_ui(ui: &mut Ui, sound: &LiveSound, has_clean: bool, art: &mut
     let track = sound.clean.as_ref().unwrap_or(&none);
     update(ui.ctx(), &mut art.clean, "live clean", (sound.take, first, track));
     let texture = art.clean.as_ref().map(|(_, texture)| texture);
-    lane_ui(ui, &clean, &axis, (sound, track, first), texture, "Cleaned a moment later");
+    let behind = behind_text(seconds - second_of(track.end));
+    let empty = if track.end == 0 { "Cleaned a moment later" } else { &behind };
+    lane_ui(ui, &clean, &axis, (sound, track, first), texture, empty);
 }
 
 /// One lane, or why there is nothing in it yet.
@@ -191,6 +193,11 @@ fn lane_ui(
     let peaks: Vec<(f32, f32)> = track.peaks.range(skip..).copied().collect();
     let picture = texture.map(|texture| (texture, place));
     lane.draw(ui, Some(&Drawn { peaks: &peaks, place, picture, top_hz: sound.top_hz }));
+}
+
+/// Where the network is slower than the voice.
+fn behind_text(seconds: f64) -> String {
+    format!("Cleaning is {seconds:.0} s behind; what is heard is kept whole")
 }
 
 fn second_of(column: u64) -> f64 {

@@ -3,7 +3,7 @@
 //!
 //! | file | what it has |
 //! |---|---|
-//! | `state` | what the page knows, and what events make of it |
+//! | `state`, `settings` | what the page knows, and what events make of it; what is kept |
 //! | `axis`, `views` | which seconds are in sight; which part is drawn and asked for |
 //! | `timeline`, `tracks` | ruler and hands; the recording that is open, before and after |
 //! | `meter`, `live` | a recording under way: its level, its last seconds |
@@ -23,6 +23,7 @@ mod link;
 mod live;
 mod meter;
 mod output;
+mod settings;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -40,7 +41,8 @@ pub(crate) use cards::{cards_ui, save_ui};
 #[cfg(test)]
 pub(crate) use link::StudioEnd;
 pub(crate) use link::StudioLink;
-pub(crate) use state::{VoiceSettings, VoiceState};
+pub(crate) use settings::VoiceSettings;
+pub(crate) use state::VoiceState;
 pub(crate) use tracks::TrackArt;
 
 /// The middle of the page.

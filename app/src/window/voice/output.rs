@@ -6,7 +6,7 @@ use limpid_engine::{Existing, Output, SoundFormat, Speech};
 use super::super::panels;
 use super::super::state::{Action, PathPurpose};
 use super::super::{icon, theme, widgets};
-use super::state::VoiceSettings;
+use super::settings::VoiceSettings;
 
 /// The forms of a result.
 const FORMATS: [SoundFormat; 5] = [

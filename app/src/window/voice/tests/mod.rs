@@ -1,19 +1,22 @@
 //! The page as a person uses it, found by its accessible names. The studio's end of the link is held
 //! by the test. With `LIMPID_SHOTS=FOLDER` each state is written as a picture.
 
+mod files;
+mod recording;
+
 use std::path::PathBuf;
 
 use eframe::egui::{self, Key, Modifiers, Role};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use limpid_engine::studio::{
-    Listening, LiveTrack, LiveView, Microphone, Now, Opened, RecordingNow, SoundView,
-    StudioCommand, StudioEvent, Track, ViewRequest,
+    Listening, LiveTrack, LiveView, Microphone, Now, Opened, SoundView, StudioCommand, StudioEvent,
+    Track, ViewRequest,
 };
-use limpid_engine::{Existing, Output, SoundFormat, Speech};
+use limpid_engine::{SoundFormat, Speech};
 
 use super::super::command::Command;
-use super::super::engine_link::{Ask, EngineLink, LinkEnd};
+use super::super::engine_link::{EngineLink, LinkEnd};
 use super::super::picture::{Textures, shoot};
 use super::super::shell::Shell;
 use super::super::state::{Action, Page, PathPurpose, Remembered};
@@ -367,67 +370,6 @@ fn zoom_asks_for_the_part_in_sight_and_a_click_moves_the_play_head() {
 }
 
 #[test]
-fn a_recording_under_way_shows_its_level_and_what_was_lost() {
-    let mut window = Window::new();
-    window.tell(StudioEvent::Devices(vec![microphone("a", "Built-in microphone", true)]));
-    window.asked();
-    window.press(Key::R);
-    assert!(matches!(window.asked().as_slice(), [StudioCommand::Record { .. }]));
-    window.tell(StudioEvent::RecordingStarted(LONG_NAME.into()));
-    let recording = RecordingNow {
-        is_paused: false,
-        seconds: 83.46,
-        peak_db: -8.0,
-        held_peak_db: -2.0,
-        rms_db: -21.0,
-        has_clipped: true,
-        dropped_frames: 0,
-        seconds_left: Some(7_900.0),
-    };
-    window.set_now(Now { recording: Some(recording.clone()), ..Now::default() });
-    assert!(window.has("1:23.5") && window.has("Nothing lost"));
-    let level = window.harness.get_by_label("Level");
-    assert_eq!(level.accesskit_node().numeric_value(), Some(-8.0));
-    // Without a picture first, then one that grew.
-    window.shoot("6-recording-begins");
-    let length = |window: &Window| {
-        let picture = window.harness.get_by_label("The last 20 seconds");
-        picture.accesskit_node().numeric_value()
-    };
-    assert_eq!(length(&window), Some(0.0));
-    window.grow(0, 420);
-    assert_eq!(length(&window), Some(8.4));
-    window.shoot("6-recording-grows");
-    window.grow(420, 4_173);
-    assert_eq!(length(&window), Some(83.46));
-    window.shoot("6-recording");
-    window.press(Key::Space);
-    let paused = RecordingNow {
-        is_paused: true,
-        dropped_frames: 480,
-        has_clipped: false,
-        peak_db: -120.0,
-        rms_db: -120.0,
-        held_peak_db: -31.0,
-        seconds_left: Some(42.0),
-        ..recording
-    };
-    window.set_now(Now { recording: Some(paused), ..Now::default() });
-    assert!(window.has("480 frames lost") && window.has("Paused"));
-    window.shoot("7-paused");
-    window.click("Go on");
-    window.click("Stop");
-    assert_eq!(
-        window.asked(),
-        [
-            StudioCommand::PauseRecording(true),
-            StudioCommand::PauseRecording(false),
-            StudioCommand::StopRecording,
-        ]
-    );
-}
-
-#[test]
 fn the_keys_of_a_page_are_its_own() {
     let mut window = Window::with_size([1440.0, 900.0], Page::Photos);
     window.press(Key::R);
@@ -483,101 +425,6 @@ fn the_photo_page_has_room_for_its_bar_in_a_small_window() {
     assert!(last.right() < models.left(), "{last:?} {models:?}");
     window.press(Key::F1);
     window.shoot("12-keys");
-}
-
-#[test]
-fn a_file_that_does_not_open_says_why_and_another_can_be_chosen() {
-    let mut window = Window::new();
-    window.harness.state_mut().open_sound("/in/broken.wav".into());
-    window.settle();
-    assert!(window.has("Opening broken.wav"));
-    window.tell(StudioEvent::OpenFailed("this is no recording: /in/broken.wav".into()));
-    assert!(window.has("broken.wav cannot be opened"));
-    assert!(window.has("This is no recording: /in/broken.wav"));
-    window.shoot("10-failed");
-}
-
-#[test]
-fn one_recording_is_shown_and_several_go_to_the_queue() {
-    let mut window = Window::with_size([1440.0, 900.0], Page::Photos);
-    let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, b"x").unwrap();
-        path
-    };
-    let wait = |window: &mut Window, shown: &dyn Fn(&Window) -> bool| {
-        for _ in 0..200 {
-            window.settle();
-            if shown(window) {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        panic!("it never came");
-    };
-    let one = file("a.FLAC");
-    window.harness.state().open(vec![one.clone()]);
-    wait(&mut window, &|window| window.harness.state().state.page == Page::Voice);
-    assert!(window.asked().contains(&StudioCommand::Open(one)));
-
-    let ctx = window.harness.ctx.clone();
-    window.harness.state_mut().run(&ctx, Command::ShowPhotos);
-    window.engine.asks.try_iter().count();
-    let several: Vec<PathBuf> = vec![file("b.wav"), file("c.mp3")];
-    window.harness.state().open(several.clone());
-    wait(&mut window, &|window| window.harness.state().state.page == Page::Voice);
-    let job = window.engine.asks.try_iter().find_map(|ask| match ask {
-        Ask::Submit(job) => Some(job),
-        _ => None,
-    });
-    let job = job.unwrap();
-    assert_eq!(job.inputs, several);
-    assert_eq!(job.recipe.speech, Some(Speech::default()));
-    assert_eq!(job.recipe.output, Output::default());
-    assert_ne!(job.recipe.output.existing, Existing::Overwrite);
-}
-
-#[test]
-fn results_go_where_the_card_of_the_output_says() {
-    let mut window = Window::new();
-    window.open("/in/talk.wav", 21.3, true);
-    window.asked();
-    window.choose("Format", "WAV, 24 bit");
-    window.choose("Loudness", "-23 LUFS, broadcast");
-    window.click("Number");
-    let ctx = window.harness.ctx.clone();
-    let folder = Action::Typed(PathPurpose::SoundFolder, "/out/clear".into());
-    window.harness.state_mut().act(&ctx, folder);
-    window.settle();
-    window.shoot("13-output");
-    let right =
-        |name: &str| window.harness.get_by_role_and_label(Role::ComboBox, name).rect().right();
-    let clear = window.harness.get_by_label("Write beside the original").rect().right();
-    assert!(clear <= right("Format") + 0.5, "{clear}, {}", right("Format"));
-    let shell = window.harness.state_mut();
-    assert_eq!(shell.state.voice.suggested_path(), Some("/out/clear/talk.wav".into()));
-    assert_eq!(shell.state.recipe.output, Output::default(), "the photos' own is another");
-    shell.queue_sounds(vec!["/in/a.wav".into(), "/in/b.wav".into()]);
-    let job = window.engine.asks.try_iter().find_map(|ask| match ask {
-        Ask::Submit(job) => Some(job),
-        _ => None,
-    });
-    let recipe = job.unwrap().recipe;
-    let wanted = Output {
-        folder: Some("/out/clear".into()),
-        sound: SoundFormat::Wav24,
-        existing: Existing::Number,
-        ..Output::default()
-    };
-    assert_eq!(recipe.output, wanted);
-    assert_eq!(recipe.speech.unwrap().loudness, Some(-23.0));
-    let remembered = window.harness.state().remembered();
-    assert_eq!(remembered.voice.output, wanted, "kept for the next start");
-
-    window.click("Reset output");
-    let settings = &window.harness.state().state.voice.settings;
-    assert_eq!((&settings.output, settings.loudness), (&Output::default(), None));
 }
 
 #[test]
