@@ -14,7 +14,9 @@ use super::{live, transport};
 
 /// Height of what stands above the tracks.
 const HEAD: f32 = 124.0;
-/// Left and right of it.
+/// A level bar as wide as this has room for every number below it, in points.
+const ROOM_FOR_ALL: f32 = 320.0;
+/// Left and right of the head.
 const SIDE: f32 = 14.0;
 /// Room for "59:59.9".
 const TIME_WIDTH: f32 = 168.0;
@@ -118,6 +120,9 @@ fn level_ui(ui: &mut Ui, recording: &RecordingNow) {
         let x = painter.round_to_pixel_center(x_of(db, bar));
         let tick = Rangef::new(bar.bottom() + 2.0, bar.bottom() + 5.0);
         painter.vline(x, tick, Stroke::new(1.0, theme::OUTLINE));
+        if bar.width() < ROOM_FOR_ALL && [-48.0, -24.0, -6.0].contains(&db) {
+            continue;
+        }
         let align = match db {
             -60.0 => Align2::LEFT_TOP,
             0.0 => Align2::RIGHT_TOP,

@@ -210,7 +210,11 @@ impl VoiceState {
             StudioEvent::View(view) => self.views.accept(view),
             StudioEvent::PlayedToEnd => self.now.is_playing = false,
             StudioEvent::Devices(devices) => self.devices = Some(devices),
-            StudioEvent::RecordingStarted(path) => self.take = Some(path),
+            StudioEvent::RecordingStarted(path) => {
+                self.take = Some(path);
+                // One that failed may have left some.
+                self.live = LiveSound::default();
+            }
             StudioEvent::Recorded { raw, clean, remark } => {
                 self.take = None;
                 self.live = LiveSound::default();

@@ -500,3 +500,36 @@ fn save(
     })?;
     Ok(output.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Studio, StudioConfig};
+    use super::*;
+
+    #[test]
+    fn a_save_that_cannot_be_is_answered() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = StudioConfig {
+            library: crate::testing::library(dir.path()),
+            takes_dir: dir.path().join("takes"),
+            wake: None,
+        };
+        let studio = Studio::start(config).unwrap();
+        let path = dir.path().join("a.wav");
+        studio.send(StudioCommand::Save {
+            path: path.clone(),
+            format: SoundFormat::Same,
+            replaces: false,
+        });
+        let began = Instant::now();
+        let told = loop {
+            match studio.poll().pop() {
+                Some(told) => break told,
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+            assert!(began.elapsed().as_secs() < 30, "nothing is told");
+        };
+        assert!(matches!(told, StudioEvent::SaveFailed(_)), "{told:?}");
+        assert!(!path.exists());
+    }
+}
