@@ -49,6 +49,9 @@ impl Shell {
         }
         match self.studio.poll() {
             Ok(events) => {
+                if !events.is_empty() {
+                    ctx.request_repaint();
+                }
                 for event in events {
                     for notable in self.state.voice.apply(event) {
                         self.take_notable(notable);

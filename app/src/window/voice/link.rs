@@ -2,12 +2,16 @@
 //! page, on a thread of its own: neither the program's start nor a frame waits for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 use eframe::egui;
 use limpid_engine::studio::{
     LiveSeen, LiveView, Now, Studio, StudioCommand, StudioConfig, StudioEvent,
 };
+
+/// Time from what the studio tells to the frame that takes it in.
+const SOON: Duration = Duration::from_millis(1);
 
 /// The window's end of the studio.
 pub(crate) struct StudioLink {
@@ -83,7 +87,8 @@ impl StudioLink {
         };
         let wake = {
             let ctx = ctx.clone();
-            move || ctx.request_repaint()
+            // At once would be two frames, of which a level that moved needs one.
+            move || ctx.request_repaint_after(SOON)
         };
         config.wake = Some(Arc::new(wake.clone()));
         let (send, started) = bounded(1);
