@@ -108,6 +108,30 @@ fn echo_is_taken_out_apart_from_noise() {
 }
 
 #[test]
+fn a_recipe_says_in_which_form_a_recording_is_stored() {
+    let place = Place::new();
+    write_noisy(&place.at("talk.wav"), 16_000, 0.5);
+    let mut wrong = Vec::new();
+    for (sound, bits) in [("wav16", 16), ("wav24", 24), ("wav32", 32)] {
+        let recipe = format!("version = 1\n[speech]\n[output]\nsound = \"{sound}\"\n");
+        std::fs::write(place.at("r.toml"), recipe).unwrap();
+        place.run(["run", "--recipe", "r.toml", "talk.wav", "-o", sound]).ended_with(0);
+        let written = std::fs::read(place.at(sound).join("talk.wav")).unwrap();
+        // The bits of a sample stand 14 bytes into the body of the chunk "fmt ".
+        let at = 22 + written.windows(4).position(|w| w == b"fmt ").unwrap();
+        let found = u16::from_le_bytes([written[at], written[at + 1]]);
+        if found != bits {
+            wrong.push(format!("{sound}: {found} bits"));
+        }
+    }
+    std::fs::write(place.at("r.toml"), "version = 1\n[speech]\n[output]\nsound = \"flac\"\n")
+        .unwrap();
+    place.run(["run", "--recipe", "r.toml", "talk.wav", "-o", "flac"]).ended_with(0);
+    assert_eq!(&std::fs::read(place.at("flac").join("talk.flac")).unwrap()[..4], b"fLaC");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
 fn a_folder_of_recordings_and_bad_files() {
     let place = Place::new();
     let folder = place.folder("in");

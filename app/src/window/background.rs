@@ -1,8 +1,6 @@
 //! What may take long and is not the engine's: file dialogs, the clipboard, folders, small files.
 //! Each on a thread of its own; the answer wakes the window.
 
-use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
@@ -13,25 +11,20 @@ use eframe::egui;
 use limpid_files::PartFile;
 
 use super::state::{OpenedFile, Page, PathPurpose};
-use super::voice;
+use super::{find, voice};
 use crate::places;
 
 /// A dialog that answers "nothing chosen" this soon was never on the screen.
 const NO_DIALOG: Duration = Duration::from_millis(250);
-
-/// Extensions that are looked for in folders and offered in the dialog.
-pub(crate) const PICTURES: [&str; 10] =
-    ["jpg", "jpeg", "png", "tif", "tiff", "webp", "bmp", "jxl", "avif", "heic"];
-
-/// Files that are taken from one folder tree, so that a wrong drop of a whole disk stays usable.
-const MOST_FILES: usize = 50_000;
 
 /// An answer.
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// Pictures were found.
     Opened(Vec<OpenedFile>),
-    /// Recordings were found, and folders of them.
+    /// One recording, to show.
+    Sound(PathBuf),
+    /// Several recordings, or folders of them.
     Sounds(Vec<PathBuf>),
     /// Paths were chosen or typed.
     Chosen(PathPurpose, Vec<PathBuf>),
@@ -88,24 +81,16 @@ impl Background {
         }
     }
 
-    /// Finds the pictures and recordings among files and folders. Files are told apart by name;
-    /// folders are looked through for what `page` is about.
+    /// Finds the pictures and recordings among files and folders, see [`find`].
     pub(crate) fn open(&self, paths: Vec<PathBuf>, page: Page) {
         let sender = self.send.clone();
         self.spawn("open", move || {
-            let is_sound = |path: &PathBuf| {
-                voice::is_sound_name(path) && !path.is_dir() || page == Page::Voice && path.is_dir()
-            };
-            let (sounds, rest): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_sound);
-            if rest.is_empty() {
-                return Some(find_sounds(sounds));
+            let mut answers = find::sorted(paths, page);
+            let last = answers.pop();
+            for answer in answers {
+                let _closing = sender.send(answer);
             }
-            let pictures = find_pictures(&rest);
-            if !sounds.is_empty() {
-                // Pictures come last: their page is the one that is shown.
-                let _closing = sender.send(find_sounds(sounds));
-            }
-            Some(pictures)
+            last
         });
     }
 
@@ -114,7 +99,7 @@ impl Background {
         self.choose_named(purpose, folder, None);
     }
 
-    /// Shows a file dialog that suggests a name.
+    /// Shows a file dialog that suggests a name, numbered where that is taken.
     pub(crate) fn choose_named(
         &self,
         purpose: PathPurpose,
@@ -122,6 +107,7 @@ impl Background {
         name: Option<String>,
     ) {
         self.spawn("dialog", move || {
+            let name = name.map(|name| free_name(folder.as_deref(), &name));
             let start = Instant::now();
             let chosen = show_dialog(purpose, folder.as_deref(), name);
             match chosen {
@@ -137,8 +123,16 @@ impl Background {
     }
 
     /// Takes a picture, files or paths from the clipboard.
-    pub(crate) fn paste(&self) {
-        self.spawn("paste", || Some(paste_pictures()));
+    pub(crate) fn paste(&self, page: Page) {
+        let sender = self.send.clone();
+        self.spawn("paste", move || {
+            let mut answers = pasted(page);
+            let last = answers.pop();
+            for answer in answers {
+                let _closing = sender.send(answer);
+            }
+            last
+        });
     }
 
     /// Takes settings from the clipboard.
@@ -215,6 +209,22 @@ fn read_small(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
+/// This name, or "NAME-2.wav" and so on where the folder has it.
+fn free_name(folder: Option<&Path>, wanted: &str) -> String {
+    let Some(folder) = folder else { return wanted.to_owned() };
+    let (stem, dot, extension) = match wanted.rsplit_once('.') {
+        Some((stem, extension)) => (stem, ".", extension),
+        None => (wanted, "", ""),
+    };
+    let mut name = wanted.to_owned();
+    let mut number = 2_u32;
+    while folder.join(&name).symlink_metadata().is_ok() {
+        name = format!("{stem}-{number}{dot}{extension}");
+        number = number.saturating_add(1);
+    }
+    name
+}
+
 fn show_dialog(
     purpose: PathPurpose,
     folder: Option<&Path>,
@@ -231,10 +241,10 @@ fn show_dialog(
     match purpose {
         PathPurpose::OpenFiles => dialog
             .set_title("Open pictures")
-            .add_filter("Pictures", &filter(&PICTURES))
+            .add_filter("Pictures", &filter(&find::PICTURES))
             .pick_files(),
         PathPurpose::OpenFolder => dialog.set_title("Open folders").pick_folders(),
-        PathPurpose::OutputFolder | PathPurpose::DefaultFolder => {
+        PathPurpose::OutputFolder | PathPurpose::DefaultFolder | PathPurpose::SoundFolder => {
             one(dialog.set_title("Folder for results").pick_folder())
         }
         PathPurpose::ImportPreset => {
@@ -281,37 +291,31 @@ fn has_dialog() -> bool {
     std::env::split_paths(&path).any(|folder| folder.join("zenity").is_file()) || has_portal()
 }
 
-fn paste_pictures() -> Answer {
+/// What the clipboard holds: files, a picture, or paths as text.
+fn pasted(page: Page) -> Vec<Answer> {
+    let failed = |text: String| vec![Answer::Failed(text)];
     let mut clipboard = match arboard::Clipboard::new() {
         Ok(clipboard) => clipboard,
-        Err(error) => return Answer::Failed(format!("The clipboard does not answer ({error}).")),
+        Err(error) => return failed(format!("The clipboard does not answer ({error}).")),
     };
     if let Ok(files) = clipboard.get().file_list()
         && !files.is_empty()
     {
-        return find_pasted(files);
+        return find::sorted(files, page);
     }
     if let Ok(picture) = clipboard.get_image() {
         return match save_pasted(&picture) {
-            Ok(path) => Answer::Opened(vec![OpenedFile::new(path, None)]),
-            Err(error) => Answer::Failed(format!("The pasted picture cannot be kept ({error}).")),
+            Ok(path) => vec![Answer::Opened(vec![OpenedFile::new(path, None)])],
+            Err(error) => failed(format!("The pasted picture cannot be kept ({error}).")),
         };
     }
     if let Ok(text) = clipboard.get_text() {
         let paths = paths_in(&text);
         if !paths.is_empty() {
-            return find_pasted(paths);
+            return find::sorted(paths, page);
         }
     }
-    Answer::Failed("There is no picture on the clipboard.".into())
-}
-
-/// Pasted files: recordings when they are nothing else.
-fn find_pasted(paths: Vec<PathBuf>) -> Answer {
-    if paths.iter().all(|path| voice::is_sound_name(path)) {
-        return find_sounds(paths);
-    }
-    find_pictures(&paths)
+    failed("There is no picture and no recording on the clipboard.".into())
 }
 
 /// The paths in pasted text: one a line, as they are, as `file://` addresses, or in quotes.
@@ -394,142 +398,20 @@ fn save_pasted(picture: &arboard::ImageData<'_>) -> std::io::Result<PathBuf> {
     Ok(path)
 }
 
-fn is_picture_name(path: &Path) -> bool {
-    path.extension()
-        .and_then(|extension| extension.to_str())
-        .is_some_and(|extension| PICTURES.iter().any(|known| extension.eq_ignore_ascii_case(known)))
-}
-
-/// Recordings and folders of them, as far as they are there.
-fn find_sounds(paths: Vec<PathBuf>) -> Answer {
-    let paths: Vec<PathBuf> =
-        paths.into_iter().map(|path| std::path::absolute(&path).unwrap_or(path)).collect();
-    match paths.iter().find(|path| !path.exists()) {
-        Some(path) => Answer::Failed(format!("There is no such file: {}", path.display())),
-        None => Answer::Sounds(paths),
-    }
-}
-
-/// Files as they are, whatever their name; of folders the pictures in them and below.
-fn find_pictures(paths: &[PathBuf]) -> Answer {
-    let mut found = Vec::new();
-    for path in paths {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        if path.is_dir() {
-            walk(&path, &path, 0, &mut found);
-        } else if path.exists() {
-            found.push(OpenedFile::new(path, None));
-        } else {
-            return Answer::Failed(format!("There is no such file: {}", path.display()));
-        }
-    }
-    match (found.is_empty(), paths) {
-        (true, [only]) => Answer::Failed(format!("No picture in this folder: {}", only.display())),
-        (true, _) => Answer::Failed("No picture among these folders.".into()),
-        (false, _) => Answer::Opened(found),
-    }
-}
-
-fn walk(folder: &Path, root: &Path, depth: usize, found: &mut Vec<OpenedFile>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let mut files = Vec::new();
-    let mut folders = Vec::new();
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        // Links to folders are not followed: they may lead back up.
-        match entry.file_type() {
-            _ if is_hidden => {}
-            Ok(kind) if kind.is_dir() => folders.push(path),
-            Ok(_) if is_picture_name(&path) => files.push(path),
-            _ => {}
-        }
-    }
-    files.sort_by(|a, b| by_name(a, b));
-    folders.sort_by(|a, b| by_name(a, b));
-    let stems: HashSet<OsString> =
-        files.iter().filter_map(|file| file.file_stem().map(OsStr::to_owned)).collect();
-    for file in files {
-        if found.len() >= MOST_FILES {
-            return;
-        }
-        // The queue passes over results of earlier runs; what it does is what is listed.
-        let is_result = original_stem(&file).is_some_and(|stem| stems.contains(OsStr::new(stem)));
-        if is_result {
-            continue;
-        }
-        found.push(OpenedFile::new(file, Some(root.to_owned())));
-    }
-    for folder in folders {
-        // Deeper than any sane folder of photos.
-        if depth < 32 {
-            walk(&folder, root, depth + 1, found);
-        }
-    }
-}
-
-/// The stem of the original that this file would be the result of: "a" for "a-limpid-2.jpg".
-fn original_stem(path: &Path) -> Option<&str> {
-    let stem = path.file_stem()?.to_str()?;
-    let unnumbered = match stem.rsplit_once('-') {
-        Some((head, digits)) if digits.bytes().all(|b| b.is_ascii_digit()) => head,
-        _ => stem,
-    };
-    unnumbered.strip_suffix("-limpid")
-}
-
-/// Orders names as people do: "img2" before "img10".
-fn by_name(a: &Path, b: &Path) -> std::cmp::Ordering {
-    natural_key(a).cmp(&natural_key(b))
-}
-
-fn natural_key(path: &Path) -> Vec<(String, u64)> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let mut key = Vec::new();
-    let mut rest = name.as_str();
-    while !rest.is_empty() {
-        let text = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let digits = rest[text..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - text);
-        let value = rest[text..text + digits].parse().unwrap_or(u64::MAX);
-        key.push((rest[..text].to_owned(), value));
-        rest = &rest[text + digits..];
-    }
-    key
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names(answer: Answer) -> Vec<String> {
-        match answer {
-            Answer::Opened(files) => files.into_iter().map(|file| file.name).collect(),
-            other => panic!("{other:?}"),
-        }
-    }
-
     #[test]
-    fn folders_give_their_pictures_in_the_order_of_people() {
+    fn a_suggested_name_is_not_taken() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("sub")).unwrap();
-        for name in [
-            "img10.jpg",
-            "IMG2.JPG",
-            "IMG2-limpid.jpg",
-            "IMG2-limpid-2.jpg",
-            "own-limpid.jpg",
-            "notes.txt",
-            ".hidden.png",
-            "sub/a.tif",
-        ] {
-            std::fs::write(folder.path().join(name), b"x").unwrap();
+        let name = || free_name(Some(folder.path()), "a.b-limpid.wav");
+        assert_eq!(name(), "a.b-limpid.wav");
+        for taken in ["a.b-limpid.wav", "a.b-limpid-2.wav"] {
+            std::fs::write(folder.path().join(taken), b"").unwrap();
         }
-        let answer = find_pictures(&[folder.path().to_owned()]);
-        assert_eq!(names(answer), ["IMG2.JPG", "img10.jpg", "own-limpid.jpg", "a.tif"]);
-        let single = find_pictures(&[folder.path().join("notes.txt")]);
-        assert_eq!(names(single), ["notes.txt"], "a file that is named is opened whatever it is");
-        let empty = tempfile::tempdir().unwrap();
-        assert!(matches!(find_pictures(&[empty.path().to_owned()]), Answer::Failed(_)));
+        assert_eq!(name(), "a.b-limpid-3.wav");
+        assert_eq!(free_name(None, "a.wav"), "a.wav");
     }
 
     #[test]

@@ -7,7 +7,8 @@
 //! | `shell` | the one place that acts on commands, panels and the engine's events |
 //! | `layout` | a frame: where panels stand, keys, dialogs |
 //! | `engine_link` | the only place that talks to the engine |
-//! | `background` | file dialogs, clipboard, folders: each on its own thread |
+//! | `background` | file dialogs, clipboard, small files: each on its own thread |
+//! | `find` | what was dropped: pictures, recordings, folders of them |
 //! | `panels` | one file a part of the window |
 //! | `voice` | the page for recordings |
 //! | `theme`, `icon`, `widgets` | how things look |
@@ -15,6 +16,7 @@
 mod background;
 mod command;
 mod engine_link;
+mod find;
 mod icon;
 mod layout;
 mod measure;

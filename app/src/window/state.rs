@@ -263,6 +263,8 @@ pub(crate) enum PathPurpose {
     OpenSounds,
     /// The file for the cleaned recording.
     SaveSound,
+    /// The folder for cleaned recordings.
+    SoundFolder,
 }
 
 impl PathPurpose {
@@ -271,7 +273,7 @@ impl PathPurpose {
         match self {
             Self::OpenFiles => "Open path",
             Self::OpenFolder => "Open folder",
-            Self::OutputFolder | Self::DefaultFolder => "Folder for results",
+            Self::OutputFolder | Self::DefaultFolder | Self::SoundFolder => "Folder for results",
             Self::ImportPreset => "Import preset",
             Self::ExportPreset => "Export recipe",
             Self::ImportModel => "Import model",

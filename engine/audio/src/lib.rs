@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clean;
+mod columns;
 mod decode;
 mod dereverb;
 mod encode;
@@ -26,7 +27,8 @@ mod spectrogram;
 mod speech_net;
 mod tags;
 
-pub use decode::{Damage, SoundFile};
+pub use columns::{Column, Columns};
+pub use decode::{Damage, SoundFile, is_sound};
 pub use encode::{Container, EncodeSettings, SoundWriter};
 pub use error::{AudioError, ErrorKind};
 pub use info::{Length, SampleFormat, SoundInfo};

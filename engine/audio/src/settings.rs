@@ -1,6 +1,57 @@
-//! The settings of speech cleaning: plain data, what a recipe stores.
+//! The settings of speech cleaning and of its results: plain data, what a recipe stores.
+
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::encode::{Container, EncodeSettings};
+use crate::error::AudioError;
+use crate::info::{SampleFormat, SoundInfo};
+
+/// How a cleaned recording is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SoundFormat {
+    /// FLAC where the recording is FLAC, else WAV; as deep as the recording.
+    #[default]
+    Same,
+    /// WAV, 16 bit.
+    Wav16,
+    /// WAV, 24 bit.
+    Wav24,
+    /// WAV, 32 bit floating point.
+    Wav32,
+    /// FLAC, as deep as the recording up to 24 bit.
+    Flac,
+}
+
+impl SoundFormat {
+    /// The kind of file; none where it follows from the recording.
+    #[must_use]
+    pub fn container(self) -> Option<Container> {
+        match self {
+            Self::Same => None,
+            Self::Wav16 | Self::Wav24 | Self::Wav32 => Some(Container::Wav),
+            Self::Flac => Some(Container::Flac),
+        }
+    }
+
+    /// How a result called `path` is written. Its extension has the last word about the kind of
+    /// file; the depth is the one that is set, as far as that kind has it.
+    ///
+    /// # Errors
+    /// The name ends with another extension than `wav`, `wave` or `flac`.
+    pub fn encode(self, path: &Path, info: &SoundInfo) -> Result<EncodeSettings, AudioError> {
+        let named = EncodeSettings::for_path(path, info)?;
+        let format = match (self, named.container) {
+            (Self::Same | Self::Flac, _) => named.format,
+            (Self::Wav16, _) => SampleFormat::Int16,
+            (Self::Wav32, Container::Wav) => SampleFormat::Float32,
+            (Self::Wav24 | Self::Wav32, _) => SampleFormat::Int24,
+        };
+        Ok(EncodeSettings { format, ..named })
+    }
+}
 
 /// Settings of the speech step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +100,40 @@ impl Speech {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::info::Length;
+    use crate::tags::Tags;
+
+    #[test]
+    fn the_name_decides_the_kind_of_file_and_the_setting_its_depth() {
+        use SampleFormat::{Float32, Int16, Int24};
+        for (set, name, recorded, wanted) in [
+            (SoundFormat::Same, "a.wav", Int24, Int24),
+            (SoundFormat::Same, "a.wav", Float32, Float32),
+            (SoundFormat::Same, "a.flac", Float32, Int24),
+            (SoundFormat::Same, "a.wav", SampleFormat::Lossy, Int16),
+            (SoundFormat::Wav16, "a.WAV", Float32, Int16),
+            (SoundFormat::Wav24, "a.wav", Int16, Int24),
+            (SoundFormat::Wav32, "a.wav", Int16, Float32),
+            (SoundFormat::Wav32, "a.flac", Int16, Int24),
+            (SoundFormat::Flac, "a.flac", Int16, Int16),
+        ] {
+            let info = SoundInfo {
+                rate: 48_000,
+                channels: 1,
+                channel_mask: None,
+                length: Length::Unknown,
+                format: recorded,
+                container: "",
+                codec: "",
+                tags: Tags::default(),
+            };
+            let encode = set.encode(Path::new(name), &info).unwrap();
+            assert_eq!(encode.format, wanted, "{set:?} {name} {recorded:?}");
+            let is_flac = name.ends_with("flac");
+            assert_eq!(encode.container == Container::Flac, is_flac, "{name}");
+            assert!(set.encode(Path::new("a.mp3"), &info).is_err());
+        }
+    }
 
     #[test]
     fn settings_out_of_range_are_refused_in_words() {

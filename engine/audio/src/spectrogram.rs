@@ -100,18 +100,18 @@ pub fn spectrogram(
 }
 
 /// One FFT and the sum of its powers.
-struct Analysis {
+pub(crate) struct Analysis {
     fft: Arc<dyn RealToComplex<f32>>,
-    window: Vec<f32>,
+    pub(crate) window: Vec<f32>,
     samples: Vec<f32>,
     spectrum: Vec<Complex<f32>>,
     scratch: Vec<Complex<f32>>,
     /// Power of each bin, 1 for a sine of full scale.
-    power: Vec<f32>,
+    pub(crate) power: Vec<f32>,
 }
 
 impl Analysis {
-    fn new(window: usize) -> Self {
+    pub(crate) fn new(window: usize) -> Self {
         let size = window.clamp(64, 1 << 16).next_power_of_two();
         let fft = RealFftPlanner::new().plan_fft_forward(size);
         let step = std::f64::consts::TAU / size as f64;
@@ -128,7 +128,8 @@ impl Analysis {
         }
     }
 
-    fn add(&mut self, samples: &[f32]) -> Result<(), AudioError> {
+    /// Adds the power of as many samples as the window has.
+    pub(crate) fn add(&mut self, samples: &[f32]) -> Result<(), AudioError> {
         for ((to, from), weight) in self.samples.iter_mut().zip(samples).zip(&self.window) {
             *to = if from.is_finite() { from * weight } else { 0.0 };
         }
@@ -143,12 +144,12 @@ impl Analysis {
 }
 
 /// The bins behind each row, the highest frequency first; at least one bin each.
-struct Rows {
-    bins: Vec<std::ops::Range<usize>>,
+pub(crate) struct Rows {
+    pub(crate) bins: Vec<std::ops::Range<usize>>,
 }
 
 impl Rows {
-    fn new(rate: u32, size: usize, height: usize, top_hz: f32) -> Self {
+    pub(crate) fn new(rate: u32, size: usize, height: usize, top_hz: f32) -> Self {
         let top_hz = f64::from(top_hz).clamp(1.0, f64::from(rate) / 2.0);
         let top_bin = top_hz * size as f64 / f64::from(rate);
         let edge = |row: usize| top_bin * (height - row) as f64 / height as f64;

@@ -7,6 +7,7 @@ mod config;
 mod engine;
 mod error;
 mod event;
+mod file_kind;
 mod intake;
 mod job;
 pub mod journal;
@@ -38,8 +39,9 @@ pub use error::EngineError;
 pub use event::{
     Event, FailureKind, Histogram, Item, ItemId, JobId, PictureInfo, PreviewTile, Side, Stage,
 };
+pub use file_kind::FileKind;
 pub use job::{Destination, Job};
-pub use limpid_audio::settings::Speech;
+pub use limpid_audio::settings::{SoundFormat, Speech};
 pub use limpid_nets::{LibraryConfig, ModelCard, Origin, Task};
 pub use limpid_photo::Rect;
 pub use limpid_photo::settings::{Denoise, OutputFormat, Size, StepSettings, Strength, Upscale};

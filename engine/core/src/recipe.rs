@@ -1,7 +1,7 @@
 //! The recipe: what is done to a picture or a recording and how the result is stored. Plain versioned data that
 //! the canvas preview, a single run, a batch, a preset file and the command line all share.
 
-use limpid_audio::settings::Speech;
+use limpid_audio::settings::{SoundFormat, Speech};
 use limpid_photo::settings::{OutputFormat, StepSettings};
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,14 @@ pub struct Output {
     pub existing: Existing,
     /// Keep or strip the place.
     pub gps: Gps,
+    /// How a recording is stored; what is said of pictures is not for it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sound: SoundFormat,
+}
+
+/// Left out where it says nothing, so that older programs read the recipe.
+fn is_default(format: &SoundFormat) -> bool {
+    *format == SoundFormat::default()
 }
 
 impl Default for Output {
@@ -91,6 +99,7 @@ impl Default for Output {
             mirror_subfolders: true,
             existing: Existing::Skip,
             gps: Gps::Keep,
+            sound: SoundFormat::Same,
         }
     }
 }
@@ -209,7 +218,9 @@ mod tests {
     #[test]
     fn a_recipe_for_speech_survives_toml() {
         let speech = Speech { limit_db: Some(18.0), loudness: Some(-16.0), ..Speech::default() };
-        let recipe = Recipe::for_speech(speech);
+        let mut recipe = Recipe::for_speech(speech);
+        assert!(!recipe.to_toml().unwrap().contains("sound"), "older programs know no such key");
+        recipe.output.sound = SoundFormat::Wav24;
         let text = recipe.to_toml().unwrap();
         assert_eq!(Recipe::from_toml(&text).unwrap(), recipe, "{text}");
         assert!(!Recipe::new([]).to_toml().unwrap().contains("speech"));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use limpid_audio::clean::{
     CleanSettings, CleanTask, HighBand, LoudnessTarget, Progress, clean_file,
 };
-use limpid_audio::settings::Speech;
+use limpid_audio::settings::{SoundFormat, Speech};
 use limpid_audio::{AudioError, Container, Damage, ErrorKind, SoundFile};
 use limpid_nets::Task as ModelTask;
 
@@ -50,8 +50,9 @@ impl Processor for SoundProcessor {
         let failed = |error: AudioError| stop(error.at(input));
         control.progress(Stage::Reading, 0.0);
         // Damage at once, before a place for the result is spoken for.
-        drop(SoundFile::open(input).map_err(failed)?);
-        let output = control.choose_output(container(input, &task.job.destination))?;
+        let info = SoundFile::open(input).map_err(failed)?.info().clone();
+        let format = task.job.recipe.output.sound;
+        let output = control.choose_output(container(input, &task.job.destination, format))?;
         control.between_tiles()?;
 
         let library = &self.tools.library;
@@ -67,7 +68,7 @@ impl Processor for SoundProcessor {
             input,
             output: &output,
             settings: settings(&speech),
-            encode: None,
+            encode: Some(format.encode(&output, &info).map_err(stop)?),
             damage: Damage::Refuse,
         };
         let share = if speech.loudness.is_some() { CLEANED } else { 1.0 };
@@ -125,11 +126,12 @@ pub(crate) fn settings(speech: &Speech) -> CleanSettings {
     }
 }
 
-/// FLAC where the recording is FLAC or the user names such a file, else WAV.
-fn container(input: &Path, destination: &Destination) -> Container {
-    let name = match destination {
-        Destination::File(file) if file.extension().is_some() => file,
-        Destination::File(_) | Destination::Recipe => input,
+/// What the user names or sets, else FLAC where the recording is FLAC, else WAV.
+fn container(input: &Path, destination: &Destination, format: SoundFormat) -> Container {
+    let name = match (destination, format.container()) {
+        (Destination::File(file), _) if file.extension().is_some() => file,
+        (_, Some(set)) => return set,
+        _ => input,
     };
     let ending = name.extension().and_then(|e| e.to_str()).unwrap_or_default();
     if Container::Flac.has_extension(ending) { Container::Flac } else { Container::Wav }
@@ -159,4 +161,31 @@ fn stop(error: AudioError) -> Stop {
     };
     tracing::debug!(?error, "the file failed");
     Stop::Failed { kind, message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_has_the_first_word_about_the_kind_of_file_and_the_recording_the_last() {
+        let named = |name: &str| Destination::File(name.into());
+        let mut wrong = Vec::new();
+        for (input, destination, format, wanted) in [
+            ("a.wav", Destination::Recipe, SoundFormat::Same, Container::Wav),
+            ("a.FLAC", Destination::Recipe, SoundFormat::Same, Container::Flac),
+            ("a.mp3", Destination::Recipe, SoundFormat::Same, Container::Wav),
+            ("a.flac", Destination::Recipe, SoundFormat::Wav24, Container::Wav),
+            ("a.wav", Destination::Recipe, SoundFormat::Flac, Container::Flac),
+            ("a.wav", named("b.flac"), SoundFormat::Wav24, Container::Flac),
+            ("a.wav", named("b"), SoundFormat::Flac, Container::Flac),
+            ("a.flac", named("b"), SoundFormat::Same, Container::Flac),
+        ] {
+            let got = container(Path::new(input), &destination, format);
+            if got != wanted {
+                wrong.push(format!("{input} {destination:?} {format:?}: {got:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
 }

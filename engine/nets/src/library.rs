@@ -337,7 +337,11 @@ mod tests {
         assert_eq!(library.resolve(double, "auto").unwrap(), "ct-srcnn-x2");
         for scale in [2, 3, 4] {
             let auto = library.resolve(Task::Upscale { scale }, "auto").unwrap();
-            assert_eq!(auto, format!("ct-srcnn-x{scale}"), "the natural ones are asked for by name");
+            assert_eq!(
+                auto,
+                format!("ct-srcnn-x{scale}"),
+                "the natural ones are asked for by name"
+            );
         }
         let kind = |task, name| library.resolve(task, name).unwrap_err().kind();
         assert_eq!(kind(Task::Upscale { scale: 5 }, "auto"), LoadErrorKind::NoModel);

@@ -20,6 +20,19 @@ pub enum FileFormat {
 }
 
 impl FileFormat {
+    /// Bytes of a file that [`FileFormat::of`] wants to see.
+    pub const HEAD_BYTES: usize = HEAD_BYTES;
+
+    /// The format of a file that begins with these bytes; none for what is not read. Its name does
+    /// not matter.
+    #[must_use]
+    pub fn of(head: &[u8]) -> Option<Self> {
+        match recognise(head) {
+            Recognised::Known(format) => Some(format),
+            Recognised::Other(_) => None,
+        }
+    }
+
     /// Name for people: "JPEG".
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -98,7 +98,9 @@ pub(crate) fn path_dialog_ui(
         PathPurpose::OpenFolder => "/home/…/holiday",
         PathPurpose::OpenSounds => "/home/…/talk.wav",
         PathPurpose::SaveSound => "/home/…/talk-limpid.wav",
-        PathPurpose::OutputFolder | PathPurpose::DefaultFolder => "/home/…/clear",
+        PathPurpose::OutputFolder | PathPurpose::DefaultFolder | PathPurpose::SoundFolder => {
+            "/home/…/clear"
+        }
         PathPurpose::ImportPreset | PathPurpose::ExportPreset => "/home/…/recipe.toml",
         PathPurpose::ImportModel => "/home/…/model.safetensors",
     };
@@ -115,7 +117,7 @@ pub(crate) fn path_dialog_ui(
         PathPurpose::OpenFiles | PathPurpose::OpenFolder | PathPurpose::OpenSounds => "Open",
         PathPurpose::ExportPreset | PathPurpose::SaveSound => "Save",
         PathPurpose::ImportPreset | PathPurpose::ImportModel => "Import",
-        PathPurpose::OutputFolder | PathPurpose::DefaultFolder => "Use",
+        PathPurpose::OutputFolder | PathPurpose::DefaultFolder | PathPurpose::SoundFolder => "Use",
     };
     if answer_row_ui(ui, icon::CHECK, button, !text.trim().is_empty(), actions)
         || entered && !text.trim().is_empty()

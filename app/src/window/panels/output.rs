@@ -100,14 +100,18 @@ fn format_row_ui(ui: &mut Ui, format: &mut OutputFormat) {
     });
 }
 
-fn folder_row_ui(
+/// The row of the folder; `purpose` says which output a chosen one is for.
+pub(crate) fn folder_row_ui(
     ui: &mut Ui,
     folder: &mut Option<PathBuf>,
     purpose: PathPurpose,
     actions: &mut Vec<Action>,
 ) {
     widgets::row(ui, "Folder", |ui| {
-        let clear_width = if folder.is_some() { theme::ROW + theme::GAP_SMALL } else { 0.0 };
+        ui.spacing_mut().item_spacing.x = theme::GAP_SMALL;
+        // An icon button is as wide as its icon and the padding around it.
+        let clear = theme::ICON + 2.0 * ui.spacing().button_padding.x + theme::GAP_SMALL;
+        let clear_width = if folder.is_some() { clear } else { 0.0 };
         let width = ui.available_width() - clear_width;
         let text = match folder.as_deref() {
             None => "Beside the original".to_owned(),
@@ -129,7 +133,6 @@ fn folder_row_ui(
             Some(folder) => folder.display().to_string(),
         });
         if folder.is_some() {
-            ui.spacing_mut().item_spacing.x = theme::GAP_SMALL;
             let name = "Write beside the original";
             if widgets::icon_button(ui, icon::X, name).clicked() {
                 *folder = None;
@@ -149,7 +152,8 @@ fn short_folder(folder: &Path) -> String {
     }
 }
 
-fn name_row_ui(ui: &mut Ui, name: &mut String) {
+/// The row of the name pattern.
+pub(crate) fn name_row_ui(ui: &mut Ui, name: &mut String) {
     widgets::row(ui, "Name", |ui| {
         let id = ui.scope_id().with("name");
         // What is typed is kept apart until it is a file name: a recipe is never invalid.

@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use eframe::egui;
 use limpid_engine::studio::{Listening, StudioCommand};
-use limpid_engine::{Destination, Job, Recipe};
+use limpid_engine::{Destination, Job};
 
 use super::super::command::Command;
-use super::super::engine_link::{Ask, sentence};
+use super::super::engine_link::Ask;
 use super::super::shell::Shell;
 use super::super::state::{Page, PathPurpose, State};
 use super::state::Notable;
 use super::timeline;
 
-/// Time between two frames while the play head or a level moves.
+/// Time between two frames while the play head moves.
 const MOVING: Duration = Duration::from_millis(33);
+/// The same while a recording grows, where the studio does not wake the window sooner.
+const GROWING: Duration = Duration::from_millis(250);
 
 /// Whether a command of the page makes sense now.
 pub(crate) fn is_possible(command: Command, state: &State) -> bool {
@@ -47,6 +49,9 @@ impl Shell {
         }
         match self.studio.poll() {
             Ok(events) => {
+                if !events.is_empty() {
+                    ctx.request_repaint();
+                }
                 for event in events {
                     for notable in self.state.voice.apply(event) {
                         self.take_notable(notable);
@@ -56,8 +61,16 @@ impl Shell {
             Err(reason) => self.studio_absent(&reason),
         }
         self.state.voice.now = self.studio.now();
-        let now = &self.state.voice.now;
-        if is_shown && (now.is_playing || now.recording.is_some()) {
+        if !is_shown {
+            return;
+        }
+        let voice = &mut self.state.voice;
+        if voice.now.recording.is_some() {
+            if let Some(view) = self.studio.live(voice.live.seen()) {
+                voice.live.take_in(&view);
+            }
+            ctx.request_repaint_after(GROWING);
+        } else if voice.now.is_playing {
             ctx.request_repaint_after(MOVING);
         }
     }
@@ -126,20 +139,11 @@ impl Shell {
         self.studio.send(StudioCommand::Listen(listening));
     }
 
-    /// Recordings came in, and folders of them: one file is shown, more go to the queue.
-    pub(in super::super) fn open_sounds(&mut self, paths: Vec<PathBuf>) {
-        let is_one_file = matches!(paths.as_slice(), [only] if is_sound_name(only));
+    /// Several recordings came in, or folders of them: they go to the queue.
+    pub(in super::super) fn queue_sounds(&mut self, paths: Vec<PathBuf>) {
         self.state.page = Page::Voice;
-        let Some(first) = paths.first().cloned() else { return };
-        if let Some(folder) = first.parent() {
-            self.last_folder = Some(folder.to_owned());
-        }
-        if is_one_file {
-            self.open_sound(first);
-            return;
-        }
-        let mut recipe = Recipe::for_speech(self.state.voice.settings.speech());
-        recipe.output = self.state.recipe.output.clone();
+        self.remember_folder(paths.first());
+        let recipe = self.state.voice.settings.recipe();
         let text = match paths.as_slice() {
             [_] => "The recordings of the folder go to the queue.".to_owned(),
             several => format!("{} recordings go to the queue.", several.len()),
@@ -151,7 +155,16 @@ impl Shell {
         self.is_restored = true;
     }
 
-    fn open_sound(&mut self, path: PathBuf) {
+    fn remember_folder(&mut self, path: Option<&PathBuf>) {
+        if let Some(folder) = path.and_then(|path| path.parent()) {
+            self.last_folder = Some(folder.to_owned());
+        }
+    }
+
+    /// One recording came in: it is shown.
+    pub(in super::super) fn open_sound(&mut self, path: PathBuf) {
+        self.state.page = Page::Voice;
+        self.remember_folder(Some(&path));
         if self.state.voice.recording().is_some() {
             self.notices.warn("Stop the recording first, then open another.");
             return;
@@ -166,18 +179,15 @@ impl Shell {
         self.studio.send(StudioCommand::Open(path));
     }
 
-    /// A place for the cleaned recording was chosen or typed.
-    pub(in super::super) fn save_sound(&mut self, mut path: PathBuf) {
-        if path.extension().is_none() {
-            path.set_extension("wav");
+    /// A place for the cleaned recording was chosen, which `is_confirmed` where it is taken, or typed.
+    pub(in super::super) fn save_sound(&mut self, path: PathBuf, is_confirmed: bool) {
+        match self.state.voice.save_command(path.clone(), is_confirmed) {
+            Ok(command) => {
+                self.state.voice.saving = Some(0.0);
+                self.studio.send(command);
+            }
+            Err(reason) => self.notices.bad(format!("{reason}: {}", path.display())),
         }
-        let original = self.state.voice.opened.as_ref().map(|opened| &opened.path);
-        if original == Some(&path) {
-            let text = "The original is never written over; choose another name";
-            self.notices.bad(format!("{}: {}", sentence(text), path.display()));
-            return;
-        }
-        self.studio.send(StudioCommand::Save(path));
     }
 
     fn choose_sound_target(&mut self, suggested: &Path) {

@@ -39,6 +39,14 @@ impl Axis {
         axis
     }
 
+    /// The last `span` seconds of a sound that is `length` long by now; a shorter one stands at the
+    /// left of them.
+    pub(super) fn last(length: f64, span: f64) -> Self {
+        let mut axis = Self::new(length.max(span));
+        axis.show(length - span, span);
+        axis
+    }
+
     /// First second in sight.
     pub(crate) fn from(&self) -> f64 {
         self.from
@@ -180,6 +188,14 @@ mod tests {
             assert!((back - x).abs() < 1e-2, "{x} became {back}");
         }
         assert_eq!(Axis::new(200.0).second_at(9999.0, SCREEN), 200.0, "never behind the end");
+    }
+
+    #[test]
+    fn a_sound_that_grows_fills_the_screen_then_scrolls() {
+        for (length, from, to) in [(0.0, 0.0, 20.0), (3.5, 0.0, 20.0), (95.0, 75.0, 95.0)] {
+            let axis = Axis::last(length, 20.0);
+            assert_eq!((axis.from(), axis.to()), (from, to), "{length}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The cards on the right: how the recording is cleaned, and which microphone is used.
+//! The cards on the right: how the recording is cleaned, and which microphone is used. The card of
+//! the output has a file of its own.
 
 use eframe::egui::{self, Button, ComboBox, RichText, Ui, vec2};
 use limpid_engine::studio::StudioCommand;
@@ -8,9 +9,11 @@ use super::super::command::Command;
 use super::super::panels;
 use super::super::state::Action;
 use super::super::{icon, theme, widgets};
-use super::state::{Cleaning, MOST_LIMIT_DB, VoiceState};
+use super::output::output_card_ui;
+use super::settings::MOST_LIMIT_DB;
+use super::state::{Cleaning, VoiceState};
 
-/// Both cards.
+/// All cards.
 pub(crate) fn cards_ui(
     ui: &mut Ui,
     state: &mut VoiceState,
@@ -23,10 +26,14 @@ pub(crate) fn cards_ui(
         ui.label(theme::heading("Clean speech"));
         ui.add_space(theme::GAP_SMALL);
         limit_ui(ui, state);
-        loudness_ui(ui, state);
+        let tooltip = "How much of the echo of the room is taken out, apart from noise. The recording \
+                       is cleaned anew for it.";
+        widgets::percent_row(ui, "Room echo", &mut state.settings.dereverb, tooltip);
         panels::model_row_ui(ui, &mut state.settings.model, models, |task| task == Task::Speech);
         progress_ui(ui, &state.cleaning);
     });
+    ui.add_space(theme::GAP_SMALL);
+    output_card_ui(ui, &mut state.settings, actions);
     let speech = state.settings.speech();
     if speech != before && state.opened.is_some() {
         state.views.outdate();
@@ -42,14 +49,17 @@ pub(crate) fn cards_ui(
 /// The button at the foot of the panel.
 pub(crate) fn save_ui(ui: &mut Ui, state: &VoiceState, actions: &mut Vec<Action>) {
     let width = ui.available_width();
-    let button = |ui: &mut Ui| {
-        widgets::primary_button(ui, icon::FLOPPY_DISK, "Save clean recording…", width)
+    let text = match state.saving {
+        Some(share) => format!("Saving… {:.0} %", (100.0 * share.clamp(0.0, 1.0)).floor()),
+        None => "Save clean recording…".to_owned(),
     };
+    let button = |ui: &mut Ui| widgets::primary_button(ui, icon::FLOPPY_DISK, &text, width);
     let save = ui.add_enabled_ui(state.can_save(), |ui| ui.vertical_centered(button).inner).inner;
     if save.clicked() {
         actions.push(Action::Run(Command::SaveSound));
     }
     let why = match (&state.opened, &state.cleaning) {
+        _ if state.saving.is_some() => "One after the other.",
         (None, _) => "Open a recording first.",
         (_, Cleaning::Working(_)) => "Once it is clean.",
         _ => "There is no clean recording.",
@@ -89,21 +99,6 @@ fn limit_ui(ui: &mut Ui, state: &mut VoiceState) {
             settings.has_limit = !settings.has_limit;
         }
         button.on_hover_text("Noise is turned down as far as the model wants.");
-    });
-}
-
-fn loudness_ui(ui: &mut Ui, state: &mut VoiceState) {
-    widgets::row(ui, "Loudness", |ui| {
-        let switch = widgets::switch(ui, &mut state.settings.evens_loudness, "Even loudness");
-        switch.on_hover_text(
-            "The result is brought to the loudness of podcasts and of most platforms (EBU R128).",
-        );
-        let text = if state.settings.evens_loudness {
-            format!("{:.0} LUFS", limpid_engine::Speech::USUAL_LOUDNESS)
-        } else {
-            "As recorded".into()
-        };
-        ui.label(theme::weak(text));
     });
 }
 

@@ -2,10 +2,16 @@
 //! page, on a thread of its own: neither the program's start nor a frame waits for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 use eframe::egui;
-use limpid_engine::studio::{Now, Studio, StudioCommand, StudioConfig, StudioEvent};
+use limpid_engine::studio::{
+    LiveSeen, LiveView, Now, Studio, StudioCommand, StudioConfig, StudioEvent,
+};
+
+/// Time from what the studio tells to the frame that takes it in.
+const SOON: Duration = Duration::from_millis(1);
 
 /// The window's end of the studio.
 pub(crate) struct StudioLink {
@@ -29,6 +35,7 @@ enum End {
         asked: crossbeam_channel::Sender<StudioCommand>,
         events: Receiver<StudioEvent>,
         now: Arc<std::sync::Mutex<Now>>,
+        live: Arc<std::sync::Mutex<Option<LiveView>>>,
     },
 }
 
@@ -41,6 +48,8 @@ pub(crate) struct StudioEnd {
     pub(crate) events: crossbeam_channel::Sender<StudioEvent>,
     /// To show levels and positions with.
     pub(crate) now: Arc<std::sync::Mutex<Now>>,
+    /// To show a recording under way with; taken once.
+    pub(crate) live: Arc<std::sync::Mutex<Option<LiveView>>>,
 }
 
 impl StudioLink {
@@ -55,8 +64,14 @@ impl StudioLink {
         let (asked_send, asked) = crossbeam_channel::unbounded();
         let (events, events_read) = crossbeam_channel::unbounded();
         let now = Arc::new(std::sync::Mutex::new(Now::default()));
-        let end = End::Test { asked: asked_send, events: events_read, now: Arc::clone(&now) };
-        (Self { end, waiting: Vec::new() }, StudioEnd { asked, events, now })
+        let live = Arc::new(std::sync::Mutex::new(None));
+        let end = End::Test {
+            asked: asked_send,
+            events: events_read,
+            now: Arc::clone(&now),
+            live: Arc::clone(&live),
+        };
+        (Self { end, waiting: Vec::new() }, StudioEnd { asked, events, now, live })
     }
 
     /// Starts the studio if nobody did; what it tells asks `ctx` for a frame.
@@ -72,7 +87,8 @@ impl StudioLink {
         };
         let wake = {
             let ctx = ctx.clone();
-            move || ctx.request_repaint()
+            // At once would be two frames, of which a level that moved needs one.
+            move || ctx.request_repaint_after(SOON)
         };
         config.wake = Some(Arc::new(wake.clone()));
         let (send, started) = bounded(1);
@@ -144,6 +160,16 @@ impl StudioLink {
             #[cfg(test)]
             End::Test { now, .. } => now.lock().unwrap().clone(),
             _ => Now::default(),
+        }
+    }
+
+    /// What is new of the recording under way.
+    pub(super) fn live(&self, seen: LiveSeen) -> Option<LiveView> {
+        match &self.end {
+            End::Running(studio) => studio.live(seen),
+            #[cfg(test)]
+            End::Test { live, .. } => live.lock().unwrap().take(),
+            _ => None,
         }
     }
 }

@@ -8,8 +8,20 @@ use limpid_engine::studio::RecordingNow;
 
 use super::super::{theme, widgets};
 use super::axis::time_text;
+use super::live::LiveArt;
 use super::state::{VoiceState, name_of};
-use super::transport;
+use super::{live, transport};
+
+/// Height of what stands above the tracks.
+const HEAD: f32 = 124.0;
+/// A level bar as wide as this has room for every number below it, in points.
+const ROOM_FOR_ALL: f32 = 320.0;
+/// Left and right of the head.
+const SIDE: f32 = 14.0;
+/// Room for "59:59.9".
+const TIME_WIDTH: f32 = 168.0;
+/// Room for "23:59:59.9".
+const LONG_TIME_WIDTH: f32 = 244.0;
 
 /// The quietest level on the scale, in dB of full scale.
 const FLOOR_DB: f32 = -60.0;
@@ -19,37 +31,61 @@ const LOUD_DB: f32 = -12.0;
 const HOT_DB: f32 = -3.0;
 
 /// The middle of the page while recording.
-pub(super) fn recording_ui(ui: &mut Ui, state: &VoiceState, recording: &RecordingNow) {
-    let size = vec2((ui.max_rect().width() - 48.0).min(640.0), 250.0);
-    let frame = Rect::from_center_size(ui.max_rect().center(), size);
-    ui.scope_builder(egui::UiBuilder::new().max_rect(frame), |ui| {
-        ui.spacing_mut().item_spacing.y = theme::GAP;
-        ui.horizontal(|ui| {
-            transport::record_light_ui(ui, recording.is_paused);
-            let text = if recording.is_paused { "Paused" } else { "Recording" };
-            ui.label(theme::heading(text).size(15.0));
-            if let Some(microphone) = state.microphone() {
-                let width = ui.available_width();
-                widgets::elided_label(ui, &microphone.name, width, theme::TEXT_WEAK);
-            }
-        });
-        ui.label(
-            RichText::new(time_text(recording.seconds, 0.1))
-                .family(theme::semibold())
-                .size(46.0)
-                .color(theme::TEXT_STRONG),
-        );
-        level_ui(ui, recording);
-        ui.add_space(theme::GAP_SMALL);
-        facts_ui(ui, recording);
-        if let Some(take) = &state.take {
-            ui.horizontal(|ui| {
-                ui.label(theme::weak("Into"));
-                let width = ui.available_width();
+pub(super) fn recording_ui(
+    ui: &mut Ui,
+    state: &VoiceState,
+    art: &mut LiveArt,
+    recording: &RecordingNow,
+) {
+    let head = Rect::from_min_size(ui.max_rect().min, vec2(ui.max_rect().width(), HEAD));
+    let inside = head.shrink2(vec2(SIDE, 6.0));
+    ui.scope_builder(egui::UiBuilder::new().max_rect(inside), |ui| {
+        ui.set_min_size(inside.size());
+        head_ui(ui, state, recording);
+    });
+    ui.advance_cursor_after_rect(head);
+    live::live_ui(ui, &state.live, state.settings.records_clean, art);
+}
+
+/// What is recorded, for how long, how loud, and into which file.
+fn head_ui(ui: &mut Ui, state: &VoiceState, recording: &RecordingNow) {
+    ui.horizontal(|ui| {
+        transport::record_light_ui(ui, recording.is_paused);
+        let text = if recording.is_paused { "Paused" } else { "Recording" };
+        ui.label(theme::heading(text).size(15.0));
+        let names = state.microphone().map(|microphone| microphone.name.as_str());
+        let take = state.take.as_deref();
+        let half = ui.available_width() * if take.is_some() { 0.5 } else { 1.0 };
+        if let Some(name) = names {
+            widgets::elided_label(ui, name, half, theme::TEXT_WEAK);
+        }
+        if let Some(take) = take {
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                let width = ui.available_width() - 30.0;
                 let label = widgets::elided_label(ui, &name_of(take), width, theme::TEXT);
                 label.on_hover_text(take.display().to_string());
+                ui.label(theme::weak("Into"));
             });
         }
+    });
+    ui.add_space(theme::GAP_SMALL);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = theme::GAP_LARGE;
+        let time = RichText::new(time_text(recording.seconds, 0.1))
+            .family(theme::semibold())
+            .size(42.0)
+            .color(theme::TEXT_STRONG);
+        // As wide for every second, so that the level stands still.
+        let width = if recording.seconds < 3600.0 { TIME_WIDTH } else { LONG_TIME_WIDTH };
+        let layout = egui::Layout::left_to_right(egui::Align::Center);
+        ui.allocate_ui_with_layout(vec2(width, 60.0), layout, |ui| {
+            ui.set_min_size(vec2(width, 60.0));
+            ui.label(time);
+        });
+        ui.vertical(|ui| {
+            level_ui(ui, recording);
+            facts_ui(ui, recording);
+        });
     });
 }
 
@@ -84,6 +120,9 @@ fn level_ui(ui: &mut Ui, recording: &RecordingNow) {
         let x = painter.round_to_pixel_center(x_of(db, bar));
         let tick = Rangef::new(bar.bottom() + 2.0, bar.bottom() + 5.0);
         painter.vline(x, tick, Stroke::new(1.0, theme::OUTLINE));
+        if bar.width() < ROOM_FOR_ALL && [-48.0, -24.0, -6.0].contains(&db) {
+            continue;
+        }
         let align = match db {
             -60.0 => Align2::LEFT_TOP,
             0.0 => Align2::RIGHT_TOP,

@@ -3,10 +3,13 @@
 //!
 //! | file | what it has |
 //! |---|---|
-//! | `state` | what the page knows, and what events make of it |
+//! | `state`, `settings` | what the page knows, and what events make of it; what is kept |
 //! | `axis`, `views` | which seconds are in sight; which part is drawn and asked for |
-//! | `timeline`, `tracks`, `colours` | ruler and hands; waveform and spectrogram; their colours |
-//! | `transport`, `meter`, `cards`, `empty` | the bar below, a recording under way, the right side, no recording |
+//! | `timeline`, `tracks` | ruler and hands; the recording that is open, before and after |
+//! | `meter`, `live` | a recording under way: its level, its last seconds |
+//! | `lanes`, `colours` | a track: waveform and spectrogram, and its colours |
+//! | `transport`, `empty` | the bar below; no recording |
+//! | `cards`, `output` | the right side: cleaning and microphone; where results go |
 //! | `link` | the only place that holds the studio |
 //! | `acts` | what the shell does for this page |
 
@@ -15,8 +18,12 @@ mod axis;
 mod cards;
 mod colours;
 mod empty;
+mod lanes;
 mod link;
+mod live;
 mod meter;
+mod output;
+mod settings;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -34,7 +41,8 @@ pub(crate) use cards::{cards_ui, save_ui};
 #[cfg(test)]
 pub(crate) use link::StudioEnd;
 pub(crate) use link::StudioLink;
-pub(crate) use state::{VoiceSettings, VoiceState};
+pub(crate) use settings::VoiceSettings;
+pub(crate) use state::VoiceState;
 pub(crate) use tracks::TrackArt;
 
 /// The middle of the page.
@@ -56,7 +64,7 @@ pub(super) fn page_ui(
     let frame = Frame::new().inner_margin(Margin { left: 8, right: 4, top: 4, bottom: 2 });
     egui::CentralPanel::no_frame().frame(frame).show(ui, |ui| {
         if let Some(recording) = state.recording().cloned() {
-            meter::recording_ui(ui, state, &recording);
+            meter::recording_ui(ui, state, &mut art.live, &recording);
         } else if let Some(path) = &state.opening {
             empty::opening_ui(ui, &state::name_of(path));
         } else if state.failure.is_some() {

@@ -2,66 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use limpid_engine::Speech;
 use limpid_engine::studio::{
     Listening, Microphone, Now, Opened, RecordingNow, StudioCommand, StudioEvent,
 };
-use serde::{Deserialize, Serialize};
+use limpid_engine::{Existing, SoundFormat};
 
 use super::super::engine_link::sentence;
 use super::axis::Axis;
+use super::live::LiveSound;
+use super::settings::VoiceSettings;
 use super::views::Views;
-
-/// The most the slider of the limit says, in dB.
-pub(super) const MOST_LIMIT_DB: f32 = 60.0;
-/// What 0 dB on the slider becomes: a limit is above 0.
-const LEAST_LIMIT_DB: f32 = 0.01;
-/// Where the slider stands when a limit is first set, in dB.
-const FIRST_LIMIT_DB: f32 = 24.0;
-
-/// What is set on the page. Remembered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct VoiceSettings {
-    /// Whether noise is turned down by no more than [`Self::limit_db`].
-    pub(crate) has_limit: bool,
-    /// The most that noise is turned down, `0..=60` dB.
-    pub(crate) limit_db: f32,
-    /// Whether the result is brought to the usual loudness.
-    pub(crate) evens_loudness: bool,
-    /// The model, or "auto".
-    pub(crate) model: String,
-    /// The microphone by its id; none is the system's default.
-    pub(crate) device: Option<String>,
-    /// Whether a clean take is written beside the raw one.
-    pub(crate) records_clean: bool,
-}
-
-impl Default for VoiceSettings {
-    fn default() -> Self {
-        Self {
-            has_limit: false,
-            limit_db: FIRST_LIMIT_DB,
-            evens_loudness: false,
-            model: Speech::default().model,
-            device: None,
-            records_clean: true,
-        }
-    }
-}
-
-impl VoiceSettings {
-    /// The settings as the engine takes them.
-    pub(crate) fn speech(&self) -> Speech {
-        let limit_db = self.limit_db.clamp(LEAST_LIMIT_DB, MOST_LIMIT_DB);
-        Speech {
-            limit_db: self.has_limit.then_some(limit_db),
-            loudness: self.evens_loudness.then_some(Speech::USUAL_LOUDNESS),
-            model: self.model.clone(),
-            ..Speech::default()
-        }
-    }
-}
 
 /// How far the cleaning is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -112,6 +62,8 @@ pub(crate) struct VoiceState {
     pub(crate) views: Views,
     /// How far the cleaning is.
     pub(crate) cleaning: Cleaning,
+    /// How much of a result is written, `0..=1`; none while nothing is.
+    pub(crate) saving: Option<f32>,
     /// What is listened to.
     pub(crate) listening: Listening,
     /// Levels and position.
@@ -124,6 +76,8 @@ pub(crate) struct VoiceState {
     pub(crate) devices: Option<Vec<Microphone>>,
     /// The file that is recorded into.
     pub(crate) take: Option<PathBuf>,
+    /// The last seconds of the recording under way.
+    pub(super) live: LiveSound,
 }
 
 impl VoiceState {
@@ -144,7 +98,8 @@ impl VoiceState {
 
     /// Whether there is something to write.
     pub(crate) fn can_save(&self) -> bool {
-        self.can_play() && matches!(self.cleaning, Cleaning::Done { .. })
+        let is_clean = matches!(self.cleaning, Cleaning::Done { .. });
+        self.can_play() && is_clean && self.saving.is_none()
     }
 
     /// Where the play head is, in seconds.
@@ -171,11 +126,50 @@ impl VoiceState {
         }
     }
 
-    /// Where the cleaned recording would be written: beside the original, under its own name.
+    /// Where the cleaned recording would be written, as the queue would name it.
     pub(crate) fn suggested_path(&self) -> Option<PathBuf> {
         let path = &self.opened.as_ref()?.path;
+        let output = &self.settings.output;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        Some(path.with_file_name(format!("{stem}-limpid.wav")))
+        let mut name = output.name.replace("{n}", "1").replace("{name}", &stem);
+        let folder = output.folder.as_deref().or(path.parent()).unwrap_or(Path::new(""));
+        let extension = self.extension()?;
+        let is_plain_beside = output.folder.is_none() && output.name == "{name}";
+        if is_plain_beside || folder.join(format!("{name}.{extension}")) == *path {
+            name += "-limpid";
+        }
+        Some(folder.join(format!("{name}.{extension}")))
+    }
+
+    /// The extension of a result of the recording that is open.
+    fn extension(&self) -> Option<&'static str> {
+        let path = &self.opened.as_ref()?.path;
+        let is_flac = path.extension().is_some_and(|own| own.eq_ignore_ascii_case("flac"));
+        Some(match self.settings.output.sound {
+            SoundFormat::Flac => "flac",
+            SoundFormat::Same if is_flac => "flac",
+            _ => "wav",
+        })
+    }
+
+    /// The request that writes the cleaned recording; a sentence where it must not be written so.
+    /// `is_confirmed` says that the user wants what is there replaced.
+    pub(super) fn save_command(
+        &self,
+        mut path: PathBuf,
+        is_confirmed: bool,
+    ) -> Result<StudioCommand, &'static str> {
+        let output = &self.settings.output;
+        let mut replaces = is_confirmed || output.existing == Existing::Overwrite;
+        if path.extension().is_none() {
+            path.set_extension(self.extension().unwrap_or("wav"));
+            // Another name than the one that was confirmed.
+            replaces = output.existing == Existing::Overwrite;
+        }
+        if self.opened.as_ref().is_some_and(|opened| opened.path == path) {
+            return Err("The original is never written over; choose another name");
+        }
+        Ok(StudioCommand::Save { path, format: output.sound, replaces })
     }
 
     /// Takes in what the studio tells.
@@ -216,13 +210,24 @@ impl VoiceState {
             StudioEvent::View(view) => self.views.accept(view),
             StudioEvent::PlayedToEnd => self.now.is_playing = false,
             StudioEvent::Devices(devices) => self.devices = Some(devices),
-            StudioEvent::RecordingStarted(path) => self.take = Some(path),
+            StudioEvent::RecordingStarted(path) => {
+                self.take = Some(path);
+                // One that failed may have left some.
+                self.live = LiveSound::default();
+            }
             StudioEvent::Recorded { raw, clean, remark } => {
                 self.take = None;
+                self.live = LiveSound::default();
                 self.now.recording = None;
                 return vec![recorded(&raw, clean.as_deref(), remark)];
             }
+            StudioEvent::Saving(share) => self.saving = Some(share),
+            StudioEvent::SaveFailed(reason) => {
+                self.saving = None;
+                return vec![Notable::Bad(sentence(&reason))];
+            }
             StudioEvent::Saved(path) => {
+                self.saving = None;
                 return vec![Notable::Good(format!("Saved: {}", path.display()))];
             }
         }
@@ -247,6 +252,8 @@ pub(super) fn name_of(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use limpid_engine::{Output, Speech};
+
     use super::*;
 
     fn opened(path: &str) -> Opened {
@@ -270,16 +277,6 @@ mod tests {
         assert!(!state.can_save(), "not clean yet");
         state.apply(StudioEvent::Cleaned { model: "Net".into(), real_time_factor: 0.1 });
         assert!(state.can_save());
-    }
-
-    #[test]
-    fn every_place_of_the_slider_is_a_valid_limit() {
-        for limit_db in [0.0, 0.5, 60.0, 1e9, -4.0] {
-            let settings = VoiceSettings { has_limit: true, limit_db, ..Default::default() };
-            let settings = settings.speech();
-            assert!(settings.validate().is_ok(), "{limit_db}: {settings:?}");
-        }
-        assert_eq!(VoiceSettings::default().speech(), Speech::default());
     }
 
     #[test]
@@ -332,6 +329,62 @@ mod tests {
         let mut state = VoiceState::default();
         assert_eq!(state.suggested_path(), None);
         state.apply(StudioEvent::Opened(opened("/in/my.talk.wav")));
-        assert_eq!(state.suggested_path(), Some("/in/my.talk-limpid.wav".into()));
+        let mut wrong = Vec::new();
+        for (folder, name, sound, wanted) in [
+            (None, "{name}", SoundFormat::Same, "/in/my.talk-limpid.wav"),
+            (None, "{name}", SoundFormat::Flac, "/in/my.talk-limpid.flac"),
+            (None, "{name} clear", SoundFormat::Wav24, "/in/my.talk clear.wav"),
+            (Some("/out"), "{name}", SoundFormat::Wav32, "/out/my.talk.wav"),
+            (Some("/in"), "{name}", SoundFormat::Wav16, "/in/my.talk-limpid.wav"),
+            (Some("/out"), "{n} {name}", SoundFormat::Flac, "/out/1 my.talk.flac"),
+        ] {
+            let output = Output { sound, name: name.into(), ..Output::default() };
+            state.settings.output = Output { folder: folder.map(PathBuf::from), ..output };
+            let path = state.suggested_path().unwrap();
+            if path != *wanted {
+                wrong.push(format!("{}, not {wanted}", path.display()));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        state.apply(StudioEvent::Opened(opened("/in/my.talk.FLAC")));
+        state.settings.output = Output::default();
+        assert_eq!(state.suggested_path(), Some("/in/my.talk-limpid.flac".into()));
+    }
+
+    #[test]
+    fn only_what_was_confirmed_is_replaced() {
+        let mut state = VoiceState::default();
+        state.apply(StudioEvent::Opened(opened("/in/a.wav")));
+        state.settings.output.sound = SoundFormat::Wav24;
+        let saved = |state: &VoiceState, path: &str, is_confirmed| match state
+            .save_command(path.into(), is_confirmed)
+        {
+            Ok(StudioCommand::Save { path, format, replaces }) => {
+                assert_eq!(format, SoundFormat::Wav24);
+                Some((path, replaces))
+            }
+            _ => None,
+        };
+        assert_eq!(saved(&state, "/in/b.wav", true), Some(("/in/b.wav".into(), true)));
+        assert_eq!(saved(&state, "/in/b.wav", false), Some(("/in/b.wav".into(), false)));
+        assert_eq!(saved(&state, "/in/b", true), Some(("/in/b.wav".into(), false)));
+        assert_eq!(saved(&state, "/in/a.wav", true), None, "the original");
+        assert_eq!(saved(&state, "/in/a", true), None, "the original");
+    }
+
+    #[test]
+    fn saving_takes_nothing_away_from_what_was_cleaned() {
+        let mut state = VoiceState::default();
+        state.apply(StudioEvent::Opened(opened("/in/a.wav")));
+        state.apply(StudioEvent::Cleaned { model: "Net".into(), real_time_factor: 0.1 });
+        state.apply(StudioEvent::Saving(0.5));
+        assert!(!state.can_save(), "one at a time");
+        assert!(matches!(state.cleaning, Cleaning::Done { .. }));
+        state.apply(StudioEvent::Saved("/in/a-limpid.wav".into()));
+        assert!(state.can_save());
+        state.apply(StudioEvent::Saving(0.5));
+        let told = state.apply(StudioEvent::SaveFailed("the disk is full: /in/a.wav".into()));
+        assert_eq!(told, [Notable::Bad("The disk is full: /in/a.wav".into())]);
+        assert!(state.can_save());
     }
 }

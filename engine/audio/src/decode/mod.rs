@@ -91,6 +91,17 @@ impl SoundFile {
     }
 }
 
+/// Whether the first bytes of a file are those of a recording, or of a film. Its name does not matter;
+/// that it can be read is not said.
+///
+/// # Errors
+///
+/// The file is missing or may not be read.
+pub fn is_sound(path: &Path) -> Result<bool, AudioError> {
+    let sniffed = File::open(path).and_then(|mut file| sniff::sniff(&mut file));
+    sniffed.map(|kind| kind.is_some()).map_err(|error| AudioError::reading(error).at(path))
+}
+
 impl BlockReader for SoundFile {
     fn rate(&self) -> u32 {
         self.info.rate

@@ -94,6 +94,14 @@ fn kind_of(head: &[u8], behind_id3: bool) -> Option<Kind> {
     if at(0, b"caff") {
         return Some(Kind::Caf);
     }
+    // Pictures of phones lie in the same boxes as films.
+    const PICTURES: [&[u8]; 11] = [
+        b"avif", b"avis", b"crx ", b"heic", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1",
+        b"msf1",
+    ];
+    if at(4, b"ftyp") && PICTURES.iter().any(|brand| at(8, brand)) {
+        return None;
+    }
     // Old QuickTime files begin without `ftyp`.
     let boxes: [&[u8]; 6] = [b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"];
     if boxes.iter().any(|name| at(4, name)) {
@@ -173,11 +181,12 @@ mod tests {
         let mut mp3 = vec![0xff, 0xfb, 0x90, 0x00];
         mp3.resize(417, 0);
         mp3.extend_from_slice(&[0xff, 0xfb, 0x90, 0x00, 0, 0, 0, 0]);
-        let cases: [(&[u8], Option<Kind>); 9] = [
+        let cases: [(&[u8], Option<Kind>); 10] = [
             (b"RIFF\0\0\0\0WAVEfmt ", Some(Kind::Wav)),
             (b"RIFF\0\0\0\0AVI LIST", None),
             (b"RIFF\0\0\0\0WEBPVP8 ", None),
             (b"\0\0\0\x20ftypM4A ", Some(Kind::Mp4)),
+            (b"\0\0\0\x20ftypheic", None),
             (b"Dear reader, this is a text", None),
             (b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01", None),
             (b"\x89PNG\r\n\x1a\n\xff\xfb\x90\0", None),

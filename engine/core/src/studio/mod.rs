@@ -2,9 +2,12 @@
 //! for voices talks to; batches of recordings go through the queue like pictures.
 //!
 //! Every call returns at once. What comes of it is told by [`Studio::poll`]; what changes all the
-//! time (levels, position) is read by [`Studio::now`].
+//! time (levels, position) is read by [`Studio::now`], a recording under way drawn by
+//! [`Studio::live`].
 
 mod cleaned;
+mod live;
+mod names;
 mod player;
 mod recording;
 #[cfg(test)]
@@ -16,10 +19,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use limpid_audio::settings::Speech;
+use limpid_audio::settings::{SoundFormat, Speech};
 use limpid_kernels::Cancel;
 use limpid_nets::{Library, LibraryConfig};
 
+pub use live::{LiveSeen, LiveTrack, LiveView};
 pub use recording::{Recorded, Recording, RecordingRequest, microphones};
 
 use crate::config::Wake;
@@ -55,8 +59,16 @@ pub enum StudioCommand {
     Seek(f64),
     /// Hear this.
     Listen(Listening),
-    /// Write the cleaned recording, as it is heard under [`Listening::Clean`]; `.wav` or `.flac`.
-    Save(PathBuf),
+    /// Write the cleaned recording, as it is heard under [`Listening::Clean`].
+    Save {
+        /// `.wav` or `.flac`.
+        path: PathBuf,
+        /// How deep.
+        format: SoundFormat,
+        /// Whether a file that is there may be replaced, else the result is numbered: "NAME-2.wav".
+        /// Never the recording itself.
+        replaces: bool,
+    },
     /// List the microphones.
     ListDevices,
     /// Record: the raw take into a new file of the takes folder, and a clean one beside it if asked.
@@ -184,8 +196,12 @@ pub enum StudioEvent {
         /// What went wrong, in a sentence.
         remark: Option<String>,
     },
+    /// How much of the result is written, 0 to 1.
+    Saving(f32),
     /// The cleaned recording was written here.
     Saved(PathBuf),
+    /// It was not: one sentence.
+    SaveFailed(String),
 }
 
 /// What changes all the time.
@@ -242,6 +258,7 @@ pub struct Studio {
     commands: Sender<StudioCommand>,
     events: Receiver<StudioEvent>,
     now: Arc<RwLock<Now>>,
+    live: live::LiveCell,
     closing: Cancel,
     threads: Threads,
 }
@@ -257,17 +274,18 @@ impl Studio {
         let (commands, inbox) = unbounded();
         let (outbox, events) = unbounded();
         let now = Arc::new(RwLock::new(Now::default()));
+        let live = live::LiveCell::default();
         let closing = Cancel::new();
         let mut threads = Threads::default();
         let worker = worker::Worker::new(
             library,
             config.takes_dir,
             worker::Outbox::new(outbox, config.wake),
-            Arc::clone(&now),
+            (Arc::clone(&now), live.clone()),
             closing.clone(),
         );
         threads.spawn("studio", move || worker.run(&inbox))?;
-        Ok(Self { commands, events, now, closing, threads })
+        Ok(Self { commands, events, now, live, closing, threads })
     }
 
     /// Asks for something.
@@ -286,6 +304,13 @@ impl Studio {
     #[must_use]
     pub fn now(&self) -> Now {
         self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What is new of the recording under way, for one who has `seen` so much of it; at most
+    /// [`LiveTrack::KEPT_SECONDS`]. None while nothing is recorded.
+    #[must_use]
+    pub fn live(&self, seen: LiveSeen) -> Option<LiveView> {
+        self.live.since(seen)
     }
 }
 

@@ -8,6 +8,7 @@ use limpid_audio::live::{
 };
 use limpid_nets::{Library, LibraryConfig, Task};
 
+use super::live::{LiveArtist, LiveCell};
 use super::{Microphone, RecordingNow};
 use crate::error::EngineError;
 
@@ -40,6 +41,8 @@ pub struct Recorded {
 /// A recording under way. Dropped, it ends properly.
 pub struct Recording {
     recorder: Recorder,
+    /// Who draws it, where someone looks.
+    artist: Option<LiveArtist>,
 }
 
 impl Recording {
@@ -50,12 +53,13 @@ impl Recording {
     /// [`EngineError::Model`]; [`EngineError::Sound`] when there is no thread.
     pub fn start(request: RecordingRequest, config: LibraryConfig) -> Result<Self, EngineError> {
         let library = Library::open(config).map_err(model)?;
-        Self::start_with(request, &library)
+        Self::start_with(request, &library, None)
     }
 
     pub(super) fn start_with(
         request: RecordingRequest,
         library: &Library,
+        drawn_into: Option<LiveCell>,
     ) -> Result<Self, EngineError> {
         let net = match &request.clean {
             None => None,
@@ -65,9 +69,14 @@ impl Recording {
                 Some(Box::new(network) as Box<dyn SpeechNet>)
             }
         };
+        let clean_rate = net.as_ref().map(|net| net.rate());
         let wanted = RecordRequest { raw: request.raw, net, ..RecordRequest::default() };
-        let recorder = Recorder::start(wanted, request.device, Wanted::default()).map_err(sound)?;
-        Ok(Self { recorder })
+        let mut recorder =
+            Recorder::start(wanted, request.device, Wanted::default()).map_err(sound)?;
+        let artist = drawn_into
+            .zip(recorder.take_views())
+            .map(|(cell, views)| LiveArtist::new(views, clean_rate, cell));
+        Ok(Self { recorder, artist })
     }
 
     /// Pauses, or goes on right behind what was written.
@@ -88,6 +97,15 @@ impl Recording {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.recorder.is_finished()
+    }
+
+    /// Draws what was heard since the last call. What cannot be drawn is recorded all the same.
+    pub(super) fn draw(&mut self) {
+        if let Some(artist) = &mut self.artist
+            && artist.draw(&self.recorder.snapshot()).is_err()
+        {
+            self.artist = None;
+        }
     }
 
     /// How it stands.

@@ -16,9 +16,9 @@ const BINS: usize = 1 << 16;
 /// Frames read at a time.
 const BLOCK: usize = 1 << 14;
 /// Frequencies above this hold little of a voice.
-const TOP_HZ: f32 = 12_000.0;
+pub(super) const TOP_HZ: f32 = 12_000.0;
 /// A spectrogram wants windows this long, in seconds.
-const WINDOW_SECS: f64 = 0.032;
+pub(super) const WINDOW_SECS: f64 = 0.032;
 
 /// What is kept of a recording to draw it quickly, and how loud it is.
 pub(super) struct Drawable {

@@ -3,17 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use limpid_audio::clean::{CleanTask, Progress, clean_file};
 use limpid_audio::play::PlayEvent;
-use limpid_audio::settings::Speech;
+use limpid_audio::settings::{SoundFormat, Speech};
 use limpid_audio::{AudioError, Damage, SoundFile};
 use limpid_kernels::Cancel;
 use limpid_nets::Library;
 
 use super::cleaned::{Cleaned, network};
+use super::live::LiveCell;
+use super::names;
 use super::player::{Deck, Kept, kept};
 use super::recording::{Recording, RecordingRequest, microphones};
 use super::views::Drawable;
@@ -22,7 +24,9 @@ use crate::config::Wake;
 use crate::sound;
 
 /// How often levels and position are read.
-const TICK: Duration = Duration::from_millis(30);
+const TICK: Duration = Duration::from_millis(25);
+/// The window is woken for a recording that grows no sooner than after this: 20 times a second.
+const WAKE_FOR_LEVELS: Duration = Duration::from_millis(45);
 
 /// Where events go.
 #[derive(Clone)]
@@ -67,6 +71,8 @@ pub(super) struct Worker {
     takes_dir: PathBuf,
     outbox: Outbox,
     now: Arc<RwLock<Now>>,
+    live: LiveCell,
+    woke_at: Instant,
     closing: Cancel,
     /// Counts what was opened: work for what is closed comes to nothing.
     number: u64,
@@ -90,7 +96,7 @@ impl Worker {
         library: Library,
         takes_dir: PathBuf,
         outbox: Outbox,
-        now: Arc<RwLock<Now>>,
+        (now, live): (Arc<RwLock<Now>>, LiveCell),
         closing: Cancel,
     ) -> Self {
         Self {
@@ -98,6 +104,8 @@ impl Worker {
             takes_dir,
             outbox,
             now,
+            live,
+            woke_at: Instant::now(),
             closing,
             number: 0,
             open: None,
@@ -173,7 +181,10 @@ impl Worker {
                     deck.listen(what);
                 }
             }
-            StudioCommand::Save(path) => self.save(path),
+            StudioCommand::Save { path, format, replaces } => {
+                let output = if replaces { path } else { names::free(&path) };
+                self.save(output, format);
+            }
             StudioCommand::ListDevices => match microphones() {
                 Ok(found) => self.outbox.tell(StudioEvent::Devices(found)),
                 Err(error) => self.failed(&error),
@@ -302,7 +313,9 @@ impl Worker {
             },
             Finished::Saved(Ok(path)) => self.outbox.tell(StudioEvent::Saved(path)),
             Finished::Saved(Err(error)) if error.is_cancelled() => {}
-            Finished::Saved(Err(error)) => self.failed(&error),
+            Finished::Saved(Err(error)) => {
+                self.outbox.tell(StudioEvent::SaveFailed(error.to_string()));
+            }
         }
     }
 
@@ -358,12 +371,16 @@ impl Worker {
         }
     }
 
-    fn save(&mut self, output: PathBuf) {
-        let Some(open) = &self.open else { return };
+    fn save(&mut self, output: PathBuf, format: SoundFormat) {
+        let Some(open) = &self.open else {
+            let sentence = "no recording is open that could be saved";
+            return self.outbox.tell(StudioEvent::SaveFailed(sentence.into()));
+        };
         let (input, speech) = (open.path.clone(), self.speech.clone());
         let (library, outbox) = (Arc::clone(&self.library), self.outbox.clone());
         self.beside(self.closing.clone(), move |cancel| {
-            Finished::Saved(save(&input, &output, &speech, &library, cancel, &outbox))
+            let to = (output.as_path(), format);
+            Finished::Saved(save(&input, to, &speech, &library, cancel, &outbox))
         });
     }
 
@@ -379,9 +396,10 @@ impl Worker {
                 format!("the folder cannot be made ({error}): {}", self.takes_dir.display())
             })
             .and_then(|()| {
-                let raw = free_name(&self.takes_dir, SystemTime::now());
+                let raw = names::take(&self.takes_dir, SystemTime::now());
                 let request = RecordingRequest { raw: raw.clone(), device, clean };
-                let recording = Recording::start_with(request, &self.library);
+                let live = Some(self.live.clone());
+                let recording = Recording::start_with(request, &self.library, live);
                 recording.map(|recording| (raw, recording)).map_err(|error| error.to_string())
             });
         match started {
@@ -408,6 +426,9 @@ impl Worker {
                 Err(error) => self.failed(&error),
             }
         }
+        if let Some(recording) = &mut self.recording {
+            recording.draw();
+        }
         let mut is_gone = false;
         if let Some(deck) = &self.deck {
             self.position = deck.position();
@@ -430,9 +451,13 @@ impl Worker {
         };
         let mut shown = self.now.write().unwrap_or_else(PoisonError::into_inner);
         if *shown != now {
+            let is_level = shown.recording.is_some() && now.recording.is_some();
             *shown = now;
             drop(shown);
-            self.outbox.wake();
+            if !is_level || self.woke_at.elapsed() >= WAKE_FOR_LEVELS {
+                self.woke_at = Instant::now();
+                self.outbox.wake();
+            }
         }
     }
 }
@@ -440,7 +465,7 @@ impl Worker {
 /// Cleans once more, with all settings, into `output`: what a batch would write.
 fn save(
     input: &Path,
-    output: &Path,
+    (output, format): (&Path, SoundFormat),
     speech: &Speech,
     library: &Library,
     cancel: &Cancel,
@@ -449,11 +474,18 @@ fn save(
     let name = library.resolve(limpid_nets::Task::Speech, &speech.model).map_err(|error| {
         AudioError::new(limpid_audio::ErrorKind::Model, error.to_string()).because(error)
     })?;
+    let info = SoundFile::open(input)?.info().clone();
+    if let Some(folder) = output.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            let sentence = format!("the folder cannot be made ({error})");
+            AudioError::new(limpid_audio::ErrorKind::Unwritable, sentence).because(error).at(folder)
+        })?;
+    }
     let task = CleanTask {
         input,
         output,
         settings: sound::settings(speech),
-        encode: None,
+        encode: Some(format.encode(output, &info)?),
         damage: Damage::Refuse,
     };
     let mut told = -1.0;
@@ -462,7 +494,7 @@ fn save(
             let fraction = (done as f64 / all.max(1) as f64).min(1.0) as f32;
             if fraction - told > 0.01 {
                 told = fraction;
-                outbox.tell(StudioEvent::Cleaning(fraction));
+                outbox.tell(StudioEvent::Saving(fraction));
             }
         }
         Ok(())
@@ -470,60 +502,35 @@ fn save(
     Ok(output.to_owned())
 }
 
-/// "Take 2026-11-22 18.05.09.wav", numbered if that is there already. Times are UTC: without the
-/// computer's time zone, which no crate here reads, that is the only one that is true.
-fn free_name(folder: &Path, now: SystemTime) -> PathBuf {
-    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |past| past.as_secs());
-    let stem = format!("Take {}", date_and_time(seconds));
-    let mut path = folder.join(format!("{stem}.wav"));
-    let mut number = 2_u32;
-    while path.symlink_metadata().is_ok() {
-        path = folder.join(format!("{stem}-{number}.wav"));
-        number = number.saturating_add(1);
-    }
-    path
-}
-
-/// "2026-11-22 18.05.09" of seconds since 1970 (Gregorian calendar, days from civil reversed).
-fn date_and_time(seconds: u64) -> String {
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}.{minute:02}.{second:02}")
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::{Studio, StudioConfig};
     use super::*;
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
-        for (seconds, text) in [
-            (0, "1970-01-01 00.00.00"),
-            (951_782_400, "2000-02-29 00.00.00"),
-            (1_795_370_709, "2026-11-22 18.05.09"),
-            (4_107_542_399, "2100-02-28 23.59.59"),
-            (4_107_542_400, "2100-03-01 00.00.00"),
-        ] {
-            assert_eq!(date_and_time(seconds), text);
-        }
-    }
-
-    #[test]
-    fn takes_of_one_second_get_numbers() {
+    fn a_save_that_cannot_be_is_answered() {
         let dir = tempfile::tempdir().unwrap();
-        let now = SystemTime::UNIX_EPOCH;
-        let first = free_name(dir.path(), now);
-        std::fs::write(&first, b"").unwrap();
-        let second = free_name(dir.path(), now);
-        assert_ne!(first, second);
-        assert!(second.to_string_lossy().ends_with("00.00.00-2.wav"));
+        let config = StudioConfig {
+            library: crate::testing::library(dir.path()),
+            takes_dir: dir.path().join("takes"),
+            wake: None,
+        };
+        let studio = Studio::start(config).unwrap();
+        let path = dir.path().join("a.wav");
+        studio.send(StudioCommand::Save {
+            path: path.clone(),
+            format: SoundFormat::Same,
+            replaces: false,
+        });
+        let began = Instant::now();
+        let told = loop {
+            match studio.poll().pop() {
+                Some(told) => break told,
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+            assert!(began.elapsed().as_secs() < 30, "nothing is told");
+        };
+        assert!(matches!(told, StudioEvent::SaveFailed(_)), "{told:?}");
+        assert!(!path.exists());
     }
 }
