@@ -141,7 +141,11 @@ class Net:
             from safetensors.numpy import load_file
 
             loaded = load_file(path)
-            self.weights = {key: value.astype(np.float32) for key, value in loaded.items()}
+            for key, value in loaded.items():
+                step = loaded.get(f"{key}.step")  # a byte a weight, a step for each row
+                rows = 1 if step is None else step.reshape(-1, *[1] * (value.ndim - 1))
+                if not key.endswith(".step"):
+                    self.weights[key] = (value * rows).astype(np.float32)
             self.source = path.name if path.parent.name != self.name else "built-in weights"
             return self
         rng = np.random.default_rng(seed)

@@ -3,7 +3,8 @@
 
 Adds seeded white Gaussian noise to every picture of DATA, rounds to 8 bits, runs
 `limpid denoise` with the true and with the measured noise level, and FFDNet in PyTorch on the very
-same files. Prints mean colour PSNR in dB and the largest difference between the two runtimes.
+same files. Prints mean colour PSNR in dB, with --ssim the structural similarity too (scikit-image), and the
+largest difference between the two runtimes.
 
     python3 tests/score/denoise.py --data kodak24 --limpid target/release/limpid \\
         [--ffdnet ffdnet-color.safetensors] [--out /tmp/score]
@@ -20,6 +21,13 @@ from PIL import Image
 def psnr(a, b):
     error = np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2)
     return 10 * np.log10(255**2 / error)
+
+
+def ssim(a, b):
+    from skimage.metrics import structural_similarity
+
+    return structural_similarity(a, b, channel_axis=2, gaussian_weights=True, sigma=1.5,
+                                 use_sample_covariance=False, data_range=255)
 
 
 def read(path):
@@ -63,7 +71,8 @@ def main():
     parser.add_argument("--ffdnet", type=pathlib.Path, help="converted weights, for PyTorch")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("/tmp/limpid-score"))
     parser.add_argument("--sigmas", type=int, nargs="+", default=[15, 25, 50])
-    parser.add_argument("--models", nargs="+", default=["ffdnet-color", "dn-resnet"])
+    parser.add_argument("--models", nargs="+", default=["ffdnet-color", "dn-resnet", "dn-resnet-best"])
+    parser.add_argument("--ssim", action="store_true")
     args = parser.parse_args()
     reference = ffdnet(args.ffdnet) if args.ffdnet else None
     rows = []
@@ -85,7 +94,7 @@ def main():
             for way in ("known", "auto"):
                 result = folder / f"{model}-{way}"
                 options = ["--sigma", str(sigma)] if way == "known" else ["--strength", "auto"]
-                if model == "dn-resnet" and way == "known":
+                if model.startswith("dn-resnet") and way == "known":
                     continue  # blind
                 done = subprocess.run([args.limpid, "denoise", *inputs, "-o", str(result), "--model",
                                        model, "--overwrite", "--quiet", *options])
@@ -93,6 +102,9 @@ def main():
                     row[f"{model} {way}"] = f"exit {done.returncode}"
                     continue
                 row[f"{model} {way}"] = np.mean([psnr(read(result / n), c) for n, c in clean.items()])
+                if args.ssim:
+                    row[f"{model} {way} ssim"] = np.mean(
+                        [ssim(read(result / n), c) for n, c in clean.items()])
         if reference:
             outs = {n: reference(read(noisy_folder / n), sigma) for n in clean}
             row["ffdnet in PyTorch"] = np.mean([psnr(outs[n], c) for n, c in clean.items()])
