@@ -37,7 +37,6 @@ def loss_of(out, clean, edge_weight):
 #: earlier run left them in the work folder.
 DEFAULTS = {
     "denoise": (48, [2, 4, 8], None),
-    "best": (48, [4, 8, 16], "denoise"),
     "upscale": (32, [2, 4, 8], "upscale-x2"),
     "natural": (32, [2, 4, 8], "upscale-x{scale}"),
 }
@@ -62,7 +61,7 @@ def score(task, model, held, device, scale):
     def run(bad):
         return torch.cat([model(x.to(device)).float().cpu() for x in bad.split(8)])
 
-    if task not in ("denoise", "best"):
+    if task != "denoise":
         side = held.shape[-1] // scale * scale
         held = held[:, :, :side, :side]
         bicubic = degrade.reduced(held, scale)
@@ -93,7 +92,7 @@ def score(task, model, held, device, scale):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task", choices=DEFAULTS,
-                        help="best: the larger denoiser; natural: an upscaler for photos as they are found")
+                        help="natural: an upscaler for photos as they are found")
     parser.add_argument("--scale", type=int, choices=[2, 3, 4], default=2, help="of an upscaler")
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--steps", type=int, default=12000, help="over all stages")
@@ -115,7 +114,7 @@ def main():
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    denoises = args.task in ("denoise", "best")
+    denoises = args.task == "denoise"
     name = args.task if denoises else f"{args.task}-x{args.scale}"
     channels, stages, earlier = DEFAULTS[args.task]
     channels, stages = args.channels or channels, args.stages or stages
