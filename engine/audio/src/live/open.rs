@@ -189,7 +189,9 @@ pub(super) fn candidates(
     own: Option<StreamFormat>,
     wanted: Wanted,
 ) -> Vec<StreamFormat> {
-    let rate = wanted.rate.or(own.map(|own| own.rate)).unwrap_or(48_000);
+    // A sound server that takes any rate may call a telephone's its own: not for a recording.
+    let own_rate = own.map(|own| own.rate).filter(|rate| *rate >= 44_100);
+    let rate = wanted.rate.or(own_rate).unwrap_or(48_000);
     let channels = wanted.channels.or(own.map(|own| own.channels)).unwrap_or(1);
     let kind = wanted.kind.or(own.map(|own| own.kind));
     let mut all = Vec::new();
@@ -285,6 +287,12 @@ mod tests {
             assert_eq!(first(&card, wanted), expected, "{wanted:?}");
         }
         let any = [range(1, [4_000, 192_000], SampleFormat::F32)];
+        let low = |ranges| {
+            let own = StreamFormat { rate: 16_000, channels: 1, kind: SampleKind::F32 };
+            candidates(ranges, Some(own), Wanted::default())[0].rate
+        };
+        assert_eq!(low(&any), 48_000, "a low rate is not chosen where it is a choice");
+        assert_eq!(low(&[range(1, [16_000, 16_000], SampleFormat::F32)]), 16_000);
         assert_eq!(first(&any, want(Some(37_800), None, None)).rate, 37_800);
     }
 }

@@ -175,10 +175,10 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts to record from a microphone by its id or name, or the default one. With a network,
-    /// the device is asked for the network's rate unless `wanted` names another. Returns at once:
-    /// that it failed shows in [`snapshot`](Self::snapshot) and is told by
-    /// [`finish`](Self::finish).
+    /// Starts to record from a microphone by its id or name, or the default one. A network of
+    /// another rate than the device's hears it resampled, up to 6 ms later: the raw take is never
+    /// less than what the device gives. Returns at once: that it failed shows in
+    /// [`snapshot`](Self::snapshot) and is told by [`finish`](Self::finish).
     ///
     /// # Errors
     ///
@@ -186,9 +186,8 @@ impl Recorder {
     pub fn start(
         request: RecordRequest,
         device: Option<String>,
-        mut wanted: Wanted,
+        wanted: Wanted,
     ) -> Result<Self, AudioError> {
-        wanted.rate = wanted.rate.or(request.net.as_ref().map(|net| net.rate()));
         Self::start_from(request, move || Capture::open(device.as_deref(), wanted))
     }
 
