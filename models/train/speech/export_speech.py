@@ -47,7 +47,7 @@ def main():
         "Trained for little more than an hour on one processor core: a first model, below the public networks of its kind.",
         "16 kHz: what lies above 8 kHz is not in its output.",
         "Sees nothing of what comes later; 32 ms of latency.",
-        "Room echo stays: there are rooms in the training, but reverberant speech gets no clearer.",
+        "Room echo stays: there are rooms in the training, but reverberant speech gets no clearer by it alone.",
     ]
     (folder / "card.toml").write_text(f"""name = {quote(NAME)}
 title = "GSA Voice, live"
