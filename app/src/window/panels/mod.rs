@@ -15,7 +15,7 @@ mod top;
 pub(crate) use dialogs::{about_ui, path_dialog_ui, save_preset_ui, shortcuts_ui};
 pub(crate) use files::files_ui;
 pub(crate) use models::models_ui;
-pub(crate) use output::{folder_row_ui, name_row_ui};
+pub(crate) use output::place_rows_ui;
 pub(crate) use palette::palette_ui;
 pub(crate) use queue::{QueueArt, queue_bar_ui, queue_ui};
 pub(crate) use recipe::{model_row_ui, process_ui, recipe_ui};

@@ -43,29 +43,39 @@ pub(super) fn output_rows_ui(
             }
         });
     }
-    folder_row_ui(ui, &mut output.folder, purpose, actions);
-    if output.folder.is_some() {
-        widgets::row(ui, "", |ui| {
-            ui.checkbox(&mut output.mirror_subfolders, "Mirror subfolders").on_hover_text(
-                "Pictures of an opened folder keep the subfolders they were found in.",
-            );
-        });
-    }
-    name_row_ui(ui, &mut output.name);
-    widgets::row(ui, "If it exists", |ui| {
-        let choices = [
-            (Existing::Skip, "Skip", "Leave the file that is there."),
-            (Existing::Number, "Number", "Write beside it: name-2.jpg."),
-            (Existing::Overwrite, "Replace", "Replace it once the new file is whole."),
-        ];
-        widgets::segments(ui, &mut output.existing, &choices);
-    });
+    place_rows_ui(ui, output, purpose, actions);
     widgets::row(ui, "Location", |ui| {
         let choices = [
             (Gps::Keep, "Keep GPS", "Results say where the picture was taken."),
             (Gps::Strip, "Remove GPS", "The place is removed from EXIF and XMP."),
         ];
         widgets::segments(ui, &mut output.gps, &choices);
+    });
+}
+
+/// The rows that say where results lie and what they are called; `purpose` says which output a chosen
+/// folder is for.
+pub(crate) fn place_rows_ui(
+    ui: &mut Ui,
+    output: &mut Output,
+    purpose: PathPurpose,
+    actions: &mut Vec<Action>,
+) {
+    folder_row_ui(ui, &mut output.folder, purpose, actions);
+    if output.folder.is_some() {
+        widgets::row(ui, "", |ui| {
+            ui.checkbox(&mut output.mirror_subfolders, "Mirror subfolders")
+                .on_hover_text("Files of an opened folder keep the subfolders they were found in.");
+        });
+    }
+    name_row_ui(ui, &mut output.name);
+    widgets::row(ui, "If it exists", |ui| {
+        let choices = [
+            (Existing::Skip, "Skip", "The queue leaves the file that is there."),
+            (Existing::Number, "Number", "Write beside it, as name-2."),
+            (Existing::Overwrite, "Replace", "Replace it once the new file is whole."),
+        ];
+        widgets::segments(ui, &mut output.existing, &choices);
     });
 }
 
@@ -101,7 +111,7 @@ fn format_row_ui(ui: &mut Ui, format: &mut OutputFormat) {
 }
 
 /// The row of the folder; `purpose` says which output a chosen one is for.
-pub(crate) fn folder_row_ui(
+fn folder_row_ui(
     ui: &mut Ui,
     folder: &mut Option<PathBuf>,
     purpose: PathPurpose,
@@ -153,7 +163,7 @@ fn short_folder(folder: &Path) -> String {
 }
 
 /// The row of the name pattern.
-pub(crate) fn name_row_ui(ui: &mut Ui, name: &mut String) {
+fn name_row_ui(ui: &mut Ui, name: &mut String) {
     widgets::row(ui, "Name", |ui| {
         let id = ui.scope_id().with("name");
         // What is typed is kept apart until it is a file name: a recipe is never invalid.

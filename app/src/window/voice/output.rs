@@ -1,7 +1,7 @@
 //! The card of the output: form, loudness, place and name of results, saved or from the queue.
 
 use eframe::egui::{self, ComboBox, Ui};
-use limpid_engine::{Existing, Output, SoundFormat, Speech};
+use limpid_engine::{Output, SoundFormat, Speech};
 
 use super::super::panels;
 use super::super::state::{Action, PathPurpose};
@@ -35,24 +35,7 @@ pub(super) fn output_card_ui(ui: &mut Ui, settings: &mut VoiceSettings, actions:
         });
         format_row_ui(ui, &mut settings.output.sound);
         loudness_row_ui(ui, &mut settings.loudness);
-        let output = &mut settings.output;
-        panels::folder_row_ui(ui, &mut output.folder, PathPurpose::SoundFolder, actions);
-        if output.folder.is_some() {
-            widgets::row(ui, "", |ui| {
-                ui.checkbox(&mut output.mirror_subfolders, "Mirror subfolders").on_hover_text(
-                    "Recordings of an opened folder keep the subfolders they were found in.",
-                );
-            });
-        }
-        panels::name_row_ui(ui, &mut output.name);
-        widgets::row(ui, "If it exists", |ui| {
-            let choices = [
-                (Existing::Skip, "Skip", "The queue leaves the file that is there."),
-                (Existing::Number, "Number", "Write beside it: name-2.wav."),
-                (Existing::Overwrite, "Replace", "Replace it once the new file is whole."),
-            ];
-            widgets::segments(ui, &mut output.existing, &choices);
-        });
+        panels::place_rows_ui(ui, &mut settings.output, PathPurpose::SoundFolder, actions);
     });
 }
 
