@@ -34,6 +34,16 @@ MODELS = {
 }
 
 
+def in_order(path):
+    """Sorts a container's header: the library writes it in another order each time."""
+    data = path.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data[end:])
+    path.chmod(0o644)
+
+
 def history(work, name):
     """The runs that led to WORK/NAME.final, first one first."""
     runs = []
@@ -75,7 +85,7 @@ def main():
     save_file(tensors, folder / "weights.safetensors", metadata={
         "limpid.arch": final["arch"], "limpid.channels": str(final["channels"]),
         "limpid.blocks": str(final["blocks"]), "limpid.scale": str(final["scale"])})
-    (folder / "weights.safetensors").chmod(0o644)
+    in_order(folder / "weights.safetensors")
     evaluation = folder / "eval.json"
     quality = json.loads(evaluation.read_text())["quality"] if evaluation.exists() else []
     task = f"{{ upscale = {{ scale = {args.scale} }} }}" if upscales else '"denoise"'
