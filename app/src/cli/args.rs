@@ -59,11 +59,13 @@ pub(super) struct DenoiseArgs {
     #[arg(value_name = "IN", required = true)]
     pub(super) inputs: Vec<PathBuf>,
 
-    /// Noise to expect: "auto" measures it in each photo, 0 is none, 1 the most
+    /// Noise to expect: "auto" lets the photo tell, 0 is none, 1 the most (for a model that judges by
+    /// itself 0.5 is all that it finds, and 1 twice)
     #[arg(long, value_name = "auto|0..1", default_value = "auto")]
     pub(super) strength: Strength,
 
-    /// Noise to expect as a standard deviation on the 8-bit scale
+    /// Noise to expect as a standard deviation on the 8-bit scale, for a model that is told the level
+    /// (--model ffdnet-color); one that judges by itself takes it as a share of 75, as a strength
     #[arg(long, value_name = "0..75", value_parser = units::sigma, conflicts_with = "strength")]
     pub(super) sigma: Option<f32>,
 

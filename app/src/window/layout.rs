@@ -56,12 +56,7 @@ impl Shell {
                 .show(ui, |ui| panels::files_ui(ui, &mut self.state, actions));
         }
         if self.state.panels.recipe {
-            Panel::right("recipe")
-                .exact_size(theme::RECIPE_WIDTH)
-                .resizable(false)
-                .show_separator_line(false)
-                .frame(Frame::new().fill(theme::PANEL))
-                .show(ui, |ui| self.recipe_panel_ui(ui, actions));
+            right_panel("recipe").show(ui, |ui| self.recipe_panel_ui(ui, actions));
         }
         egui::CentralPanel::no_frame()
             .frame(Frame::new().fill(theme::CANVAS))
@@ -70,12 +65,7 @@ impl Shell {
 
     fn voice_ui(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
         if self.state.panels.recipe {
-            Panel::right("voice cards")
-                .exact_size(theme::RECIPE_WIDTH)
-                .resizable(false)
-                .show_separator_line(false)
-                .frame(Frame::new().fill(theme::PANEL))
-                .show(ui, |ui| self.voice_cards_ui(ui, actions));
+            right_panel("voice cards").show(ui, |ui| self.voice_cards_ui(ui, actions));
         }
         egui::CentralPanel::no_frame().frame(Frame::new().fill(theme::CANVAS)).show(ui, |ui| {
             voice::page_ui(ui, &mut self.state.voice, &mut self.tracks, actions);
@@ -310,4 +300,13 @@ fn is_text_command(command: Command) -> bool {
 
 fn is_function_key(key: Key) -> bool {
     (Key::F1..=Key::F12).contains(&key)
+}
+
+/// The panel of cards at the right, the same on every page.
+fn right_panel(id: &'static str) -> Panel {
+    Panel::right(id)
+        .exact_size(theme::RECIPE_WIDTH)
+        .resizable(false)
+        .show_separator_line(false)
+        .frame(Frame::new().fill(theme::PANEL))
 }

@@ -34,7 +34,7 @@ impl Cleaned {
         Speech { limit_db, loudness: None, ..speech.clone() }
     }
 
-    /// Cleans `input` as `speech` says.
+    /// Cleans `input` as `speech` says, which is of [`Cleaned::made_by`].
     ///
     /// # Errors
     /// The recording cannot be read, the model not loaded, the temporary file not written;
@@ -47,7 +47,6 @@ impl Cleaned {
         tell: &mut dyn FnMut(f32),
     ) -> Result<Self, AudioError> {
         let began = Instant::now();
-        let speech = Self::made_by(speech);
         let name = library.resolve(Task::Speech, &speech.model).map_err(no_model)?;
         let model = library
             .models()
@@ -65,7 +64,7 @@ impl Cleaned {
         let task = CleanTask {
             input,
             output: &output,
-            settings: sound::settings(&speech),
+            settings: sound::settings(speech),
             encode: Some(EncodeSettings {
                 container: Container::Wav,
                 format: SampleFormat::Float32,
@@ -102,4 +101,17 @@ pub(super) fn network(library: &Library, name: &str) -> Result<Box<dyn SpeechNet
 
 fn no_model(error: limpid_nets::LoadError) -> AudioError {
     AudioError::new(ErrorKind::Model, error.to_string()).because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_in_the_file_only_where_echo_is_taken_out() {
+        let limited = Speech { limit_db: Some(12.0), loudness: Some(-16.0), ..Speech::default() };
+        assert_eq!(Cleaned::made_by(&limited), Speech::default(), "heard and saved, not made");
+        let dry = Speech { dereverb: 0.5, ..limited };
+        assert_eq!(Cleaned::made_by(&dry), Speech { loudness: None, ..dry });
+    }
 }
