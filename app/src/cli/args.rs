@@ -59,13 +59,11 @@ pub(super) struct DenoiseArgs {
     #[arg(value_name = "IN", required = true)]
     pub(super) inputs: Vec<PathBuf>,
 
-    /// Noise to expect: "auto" lets the photo tell, 0 is none, 1 the most (for a model that judges by
-    /// itself 0.5 is all that it finds, and 1 twice)
+    /// Noise to expect: "auto" lets the photo tell, 0 is none, 1 a standard deviation of 75 of 255
     #[arg(long, value_name = "auto|0..1", default_value = "auto")]
     pub(super) strength: Strength,
 
-    /// Noise to expect as a standard deviation on the 8-bit scale, for a model that is told the level
-    /// (--model ffdnet-color); one that judges by itself takes it as a share of 75, as a strength
+    /// Noise to expect as a standard deviation on the 8-bit scale
     #[arg(long, value_name = "0..75", value_parser = units::sigma, conflicts_with = "strength")]
     pub(super) sigma: Option<f32>,
 

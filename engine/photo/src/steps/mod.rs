@@ -16,6 +16,7 @@ use crate::cache::Memo;
 use crate::context::WorkContext;
 use crate::error::PhotoError;
 use crate::geometry::Rect;
+use crate::noise::NoiseLevel;
 
 /// Rec. 709 weights of red, green and blue in brightness.
 const LUMA: [f32; 3] = [0.2126, 0.7152, 0.0722];
@@ -83,7 +84,7 @@ pub(crate) struct StepContext<'a> {
     /// The picture that `input` blocks are pieces of.
     pub(crate) input: Input,
     /// Noise measured in that picture: the level to tell a denoiser, `0..=255`.
-    pub(crate) sigma: f32,
+    pub(crate) noise: NoiseLevel,
     /// Results of networks from earlier calls.
     pub(crate) memo: Option<Memo<'a>>,
 }
@@ -111,7 +112,7 @@ pub(crate) trait Step: Debug + Send + Sync {
 
     /// What the result of the networks depends on besides the input's pixels; settings that only
     /// say how that result is used are left out.
-    fn fingerprint(&self, sigma: f32, input: Input) -> String;
+    fn fingerprint(&self, noise: NoiseLevel, input: Input) -> String;
 
     /// The output's `rect` from a block that holds [`Self::input_rect`] of it.
     fn apply(&self, input: Block, rect: Rect, cx: &StepContext<'_>) -> Result<Planes, PhotoError>;

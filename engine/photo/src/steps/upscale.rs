@@ -9,6 +9,7 @@ use super::model::{SharedModel, run_bytes, run_on, run_work, seen, shrunk};
 use super::{Block, Extent, Input, Step, StepContext, area, from_rgb, with_alpha};
 use crate::error::{ErrorKind, PhotoError};
 use crate::geometry::Rect;
+use crate::noise::NoiseLevel;
 use crate::resample::{Filter, Resampler};
 use crate::settings::{Size, Upscale};
 
@@ -235,7 +236,7 @@ impl Step for UpscaleStep {
         links.iter().zip(&rects).map(|(link, rect)| link.work(*rect)).sum()
     }
 
-    fn fingerprint(&self, _sigma: f32, _input: Input) -> String {
+    fn fingerprint(&self, _noise: NoiseLevel, _input: Input) -> String {
         format!("upscale {:?} {:?}", self.models(), self.size)
     }
 
