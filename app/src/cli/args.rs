@@ -75,6 +75,10 @@ pub(super) struct DenoiseArgs {
     #[arg(long, value_name = "0..1", default_value = "1", value_parser = units::share)]
     pub(super) chroma: f32,
 
+    /// Take four times as long for a slightly better result: the mean of four mirrored looks
+    #[arg(long)]
+    pub(super) best: bool,
+
     /// Model by name (see "limpid models list"), or "auto" for the best one here
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub(super) model: String,
@@ -100,6 +104,10 @@ pub(super) struct UpscaleArgs {
     /// Length of the longer side instead of a scale; a photo that is longer already keeps its size
     #[arg(long, value_name = "PIXELS", conflicts_with = "scale", value_parser = clap::value_parser!(u32).range(1..=65_535))]
     pub(super) long_edge: Option<u32>,
+
+    /// Take four times as long for a slightly better result: the mean of four mirrored looks
+    #[arg(long)]
+    pub(super) best: bool,
 
     /// Model by name (see "limpid models list"), or "auto" for the best one here
     #[arg(long, value_name = "NAME", default_value = "auto")]

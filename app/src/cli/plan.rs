@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use limpid_engine::{
-    Denoise, Destination, Existing, Gps, Job, OutputFormat, Recipe, Size, Speech, StepSettings,
-    Strength, Upscale,
+    Denoise, Destination, Effort, Existing, Gps, Job, OutputFormat, Recipe, Size, Speech,
+    StepSettings, Strength, Upscale,
 };
 
 use super::args::{DenoiseArgs, FolderArgs, OutputArgs, RunArgs, SpeechArgs, UpscaleArgs};
@@ -27,9 +27,14 @@ pub(super) fn denoise(args: &DenoiseArgs) -> Result<Job, Usage> {
         strength,
         luma: args.luma,
         chroma: args.chroma,
+        effort: effort(args.best),
         model: args.model.clone(),
     });
     job(step, &args.inputs, &args.output)
+}
+
+fn effort(best: bool) -> Effort {
+    if best { Effort::Best } else { Effort::Fast }
 }
 
 /// The job of `limpid upscale`.
@@ -38,7 +43,11 @@ pub(super) fn denoise(args: &DenoiseArgs) -> Result<Job, Usage> {
 /// [`Usage`] where OUT does not fit the inputs.
 pub(super) fn upscale(args: &UpscaleArgs) -> Result<Job, Usage> {
     let size = args.long_edge.map_or(Size::Scale(args.scale), Size::LongEdge);
-    let step = StepSettings::Upscale(Upscale { size, model: args.model.clone() });
+    let step = StepSettings::Upscale(Upscale {
+        size,
+        effort: effort(args.best),
+        model: args.model.clone(),
+    });
     job(step, &args.inputs, &args.output)
 }
 
@@ -281,13 +290,19 @@ mod tests {
             "80",
             "--format",
             "jpeg",
+            "--best",
             "--strip-gps",
             "--model",
             "x",
         ])
         .unwrap();
-        let wanted =
-            Denoise { strength: Strength::Fixed(0.2), luma: 1.0, chroma: 0.5, model: "x".into() };
+        let wanted = Denoise {
+            strength: Strength::Fixed(0.2),
+            luma: 1.0,
+            chroma: 0.5,
+            effort: Effort::Best,
+            model: "x".into(),
+        };
         assert_eq!(job.recipe.steps[0].settings, StepSettings::Denoise(wanted));
         assert_eq!(job.recipe.output.quality, 80);
         assert_eq!(job.recipe.output.gps, Gps::Strip);

@@ -77,6 +77,7 @@ fn describe(before: &Recipe, after: &Recipe) -> String {
                     (a.strength != b.strength, "strength"),
                     (a.luma != b.luma, "brightness share"),
                     (a.chroma != b.chroma, "colour share"),
+                    (a.effort != b.effort, "effort"),
                     (a.model != b.model, "model"),
                 ] {
                     if differs {
@@ -85,7 +86,11 @@ fn describe(before: &Recipe, after: &Recipe) -> String {
                 }
             }
             (StepSettings::Upscale(a), StepSettings::Upscale(b)) => {
-                for (differs, name) in [(a.size != b.size, "size"), (a.model != b.model, "model")] {
+                for (differs, name) in [
+                    (a.size != b.size, "size"),
+                    (a.effort != b.effort, "effort"),
+                    (a.model != b.model, "model"),
+                ] {
                     if differs {
                         changes.push(format!("{step} {name}"));
                     }

@@ -92,6 +92,26 @@ impl Planes {
         &mut self.data[channel * n..(channel + 1) * n]
     }
 
+    /// The same with its last row and column repeated out to `height` x `width`, each at least
+    /// what it is now.
+    ///
+    /// # Panics
+    /// If `height` or `width` is smaller than the planes', or these are empty.
+    #[must_use]
+    pub fn with_repeated_edge(&self, height: usize, width: usize) -> Self {
+        assert!(height >= self.height && width >= self.width && self.height * self.width > 0);
+        let mut grown = Self::zeros(self.channels, height, width);
+        for channel in 0..self.channels {
+            let source = self.plane(channel);
+            for (y, row) in grown.plane_mut(channel).chunks_exact_mut(width).enumerate() {
+                let from = &source[y.min(self.height - 1) * self.width..][..self.width];
+                row[..self.width].copy_from_slice(from);
+                row[self.width..].fill(from[self.width - 1]);
+            }
+        }
+        grown
+    }
+
     /// A copy of the rectangle at (`x`, `y`) of `width` x `height`, all channels.
     ///
     /// # Errors

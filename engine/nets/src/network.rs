@@ -174,8 +174,7 @@ impl Network {
         let fitting = if height.is_multiple_of(multiple) && width.is_multiple_of(multiple) {
             input
         } else {
-            padded = replicate(
-                input,
+            padded = input.with_repeated_edge(
                 height.next_multiple_of(multiple),
                 width.next_multiple_of(multiple),
             );
@@ -196,18 +195,4 @@ impl Network {
             Ok(output.crop(0, 0, width * scale, height * scale)?)
         }
     }
-}
-
-/// `x` grown to `height` x `width` by repeating its last row and column.
-fn replicate(x: &Planes, height: usize, width: usize) -> Planes {
-    let mut grown = Planes::zeros(x.channels(), height, width);
-    for channel in 0..x.channels() {
-        let source = x.plane(channel);
-        for (y, row) in grown.plane_mut(channel).chunks_exact_mut(width).enumerate() {
-            let from = &source[y.min(x.height() - 1) * x.width()..][..x.width()];
-            row[..x.width()].copy_from_slice(from);
-            row[x.width()..].fill(from[x.width() - 1]);
-        }
-    }
-    grown
 }

@@ -68,6 +68,17 @@ fn unit(value: f32, what: &str) -> Result<f32, String> {
     }
 }
 
+/// How much work a network's result is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effort {
+    /// One look at the picture.
+    #[default]
+    Fast,
+    /// The mean of four looks, mirrored, in four times the time.
+    Best,
+}
+
 /// Settings of the denoise step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -78,13 +89,21 @@ pub struct Denoise {
     pub luma: f32,
     /// Share of the colour noise to remove, `0..=1`.
     pub chroma: f32,
+    /// How much work the result is worth.
+    pub effort: Effort,
     /// Model name, or "auto" for the best one on this computer.
     pub model: String,
 }
 
 impl Default for Denoise {
     fn default() -> Self {
-        Self { strength: Strength::Auto, luma: 1.0, chroma: 1.0, model: "auto".into() }
+        Self {
+            strength: Strength::Auto,
+            luma: 1.0,
+            chroma: 1.0,
+            effort: Effort::Fast,
+            model: "auto".into(),
+        }
     }
 }
 
@@ -104,13 +123,15 @@ pub enum Size {
 pub struct Upscale {
     /// How large the result is to be.
     pub size: Size,
+    /// How much work the result is worth.
+    pub effort: Effort,
     /// Model name, or "auto" for the best one on this computer.
     pub model: String,
 }
 
 impl Default for Upscale {
     fn default() -> Self {
-        Self { size: Size::Scale(2), model: "auto".into() }
+        Self { size: Size::Scale(2), effort: Effort::Fast, model: "auto".into() }
     }
 }
 

@@ -42,11 +42,17 @@ fn picture(width: u32, height: u32) -> Picture {
 }
 
 fn denoise(model: &str, strength: Strength) -> StepSettings {
-    StepSettings::Denoise(Denoise { strength, luma: 0.8, chroma: 1.0, model: model.into() })
+    StepSettings::Denoise(Denoise {
+        strength,
+        luma: 0.8,
+        chroma: 1.0,
+        model: model.into(),
+        ..Default::default()
+    })
 }
 
 fn upscale(model: &str, size: Size) -> StepSettings {
-    StepSettings::Upscale(Upscale { size, model: model.into() })
+    StepSettings::Upscale(Upscale { size, model: model.into(), ..Default::default() })
 }
 
 fn worst_difference(part: &Planes, whole: &Planes, rect: Rect) -> f32 {

@@ -1,7 +1,7 @@
 //! The cards of the recipe, and the buttons that run it.
 
 use eframe::egui::{self, Button, ComboBox, RichText, Ui, vec2};
-use limpid_engine::{Denoise, ModelCard, Size, StepSettings, Strength, Task, Upscale};
+use limpid_engine::{Denoise, Effort, ModelCard, Size, StepSettings, Strength, Task, Upscale};
 
 use super::super::command::Command;
 use super::super::state::{Action, State};
@@ -95,6 +95,7 @@ fn denoise_ui(ui: &mut Ui, denoise: &mut Denoise, measured: Option<f32>, models:
         &mut denoise.chroma,
         "Share of the colour noise that is removed.",
     );
+    effort_row_ui(ui, &mut denoise.effort);
     model_row_ui(ui, &mut denoise.model, models, |task| matches!(task, Task::Denoise));
 }
 
@@ -186,6 +187,7 @@ fn upscale_ui(ui: &mut Ui, upscale: &mut Upscale, input: Option<[u32; 2]>, model
         let text = format!("{width} × {height} pixels, {megapixels:.1} MP");
         widgets::row(ui, "Result", |ui| ui.label(theme::weak(text)));
     }
+    effort_row_ui(ui, &mut upscale.effort);
     let scale = match upscale.size {
         Size::Scale(scale) => Some(scale),
         Size::LongEdge(_) => None,
@@ -193,6 +195,20 @@ fn upscale_ui(ui: &mut Ui, upscale: &mut Upscale, input: Option<[u32; 2]>, model
     model_row_ui(ui, &mut upscale.model, models, |task| match task {
         Task::Upscale { scale: own } => scale.is_none_or(|wanted| wanted <= own.max(2)),
         Task::Denoise | Task::Speech => false,
+    });
+}
+
+fn effort_row_ui(ui: &mut Ui, effort: &mut Effort) {
+    widgets::row(ui, "Effort", |ui| {
+        let choices = [
+            (Effort::Fast, "Fast", "One look at the picture."),
+            (
+                Effort::Best,
+                "Best",
+                "The mean of four looks, mirrored: a little better, four times as long.",
+            ),
+        ];
+        widgets::segments(ui, effort, &choices)
     });
 }
 

@@ -83,7 +83,11 @@ fn denoise(strength: f32) -> StepSettings {
 }
 
 fn upscale() -> StepSettings {
-    StepSettings::Upscale(Upscale { size: Size::Scale(2), model: "tiny-upscale".into() })
+    StepSettings::Upscale(Upscale {
+        size: Size::Scale(2),
+        model: "tiny-upscale".into(),
+        ..Upscale::default()
+    })
 }
 
 fn view(generation: u64, path: &Path, steps: Vec<StepSettings>) -> View {

@@ -8,7 +8,7 @@ use crate::error::ErrorKind;
 use crate::format::FileFormat;
 use crate::metadata::Metadata;
 use crate::raster::{ColorKind, Depth, Layout};
-use crate::settings::{Denoise, Size, Strength, Upscale};
+use crate::settings::{Denoise, Effort, Size, Strength, Upscale};
 use crate::steps::model::SharedModel;
 use crate::steps::test_models::{Enlarger, Smoother};
 use crate::synthetic::{scene, with_noise};
@@ -31,8 +31,12 @@ fn picture(width: u32, height: u32, color: ColorKind, alpha: bool) -> Picture {
     Picture { raster, metadata: Metadata::default(), format: FileFormat::Png, path: None }
 }
 
+fn settings(strength: Strength, luma: f32, chroma: f32) -> Denoise {
+    Denoise { strength, luma, chroma, model: "smoother".into(), ..Denoise::default() }
+}
+
 fn denoise(strength: Strength, luma: f32, chroma: f32, blind: bool) -> Link {
-    let settings = Denoise { strength, luma, chroma, model: "smoother".into() };
+    let settings = settings(strength, luma, chroma);
     let model = Arc::new(Smoother::new(3, 4, !blind));
     denoise_with(model, settings)
 }
@@ -42,11 +46,16 @@ fn denoise_with(model: SharedModel, settings: Denoise) -> Link {
     Link { settings: StepSettings::Denoise(settings), step }
 }
 
+fn best(align: u32) -> Link {
+    let settings = Denoise { effort: Effort::Best, ..settings(Strength::Auto, 1.0, 1.0) };
+    denoise_with(Arc::new(Smoother::new(3, align, true)), settings)
+}
+
 fn upscale(scales: &[u32], size: Size) -> Link {
     let models: BTreeMap<u32, SharedModel> =
         scales.iter().map(|s| (*s, Arc::new(Enlarger { scale: *s }) as SharedModel)).collect();
-    let step = Box::new(UpscaleStep::new(models, size));
-    Link { settings: StepSettings::Upscale(Upscale { size, model: "auto".into() }), step }
+    let step = Box::new(UpscaleStep::new(models, size, Effort::Fast));
+    Link { settings: StepSettings::Upscale(Upscale { size, ..Upscale::default() }), step }
 }
 
 fn chains() -> Vec<(&'static str, Chain)> {
@@ -57,6 +66,7 @@ fn chains() -> Vec<(&'static str, Chain)> {
         ("denoise auto", all(vec![denoise(Strength::Auto, 1.0, 1.0, false)])),
         ("denoise mixed", all(vec![denoise(half, 0.4, 0.8, false)])),
         ("denoise blind, twice", all(vec![denoise(Strength::Fixed(0.8), 0.7, 1.0, true)])),
+        ("denoise best", all(vec![best(4)])),
         ("upscale 2", all(vec![upscale(&[2], Size::Scale(2))])),
         ("upscale 4 from 2", all(vec![upscale(&[2], Size::Scale(4))])),
         ("upscale 3 from 4", all(vec![upscale(&[2, 4], Size::Scale(3))])),
@@ -274,7 +284,7 @@ fn a_moved_slider_does_not_run_the_network_again() {
     let runs = || model.runs.load(std::sync::atomic::Ordering::Relaxed);
     let noise = NoiseLevel { sigma: 15.0, ..NoiseLevel::default() };
     let render = |strength, luma, chroma| {
-        let settings = Denoise { strength, luma, chroma, model: "smoother".into() };
+        let settings = settings(strength, luma, chroma);
         let links = vec![denoise_with(model.clone(), settings), upscale(&[2], Size::Scale(2))];
         let chain = Chain { links };
         let measured = chain.measure_from(&picture, noise, &bench.cx()).unwrap();

@@ -3,6 +3,7 @@
 use limpid_kernels::Planes;
 use limpid_nets::{Library, Task};
 
+use super::ensemble::for_effort;
 use super::model::{SharedModel, run_bytes, run_on, run_work, seen};
 use super::{Block, Extent, Input, Step, StepContext, area, from_rgb, mix, with_alpha};
 use crate::error::PhotoError;
@@ -52,7 +53,7 @@ impl DenoiseStep {
     }
 
     pub(crate) fn new(model: SharedModel, settings: Denoise) -> Self {
-        Self { model, settings }
+        Self { model: for_effort(model, settings.effort), settings }
     }
 
     /// A network that wants the noise level gets the measured one, or for a fixed strength that
@@ -156,7 +157,8 @@ impl Step for DenoiseStep {
 
     fn fingerprint(&self, noise: NoiseLevel, input: Input) -> String {
         // Luma and chroma say how the network's result is used, not what it is.
-        format!("denoise {} {:?}", self.model.name(), self.plan(noise, input.colours))
+        let (name, effort) = (self.model.name(), self.settings.effort);
+        format!("denoise {name} {effort:?} {:?}", self.plan(noise, input.colours))
     }
 
     fn apply(&self, input: Block, rect: Rect, cx: &StepContext<'_>) -> Result<Planes, PhotoError> {

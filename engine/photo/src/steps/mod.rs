@@ -2,6 +2,7 @@
 //! input that it needs, and computes the one from the other.
 
 pub(crate) mod denoise;
+pub(crate) mod ensemble;
 pub(crate) mod model;
 #[cfg(test)]
 pub(crate) mod test_models;

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use limpid_kernels::Planes;
 use limpid_nets::{Library, LoadErrorKind, Task};
 
+use super::ensemble::for_effort;
 use super::model::{SharedModel, run_bytes, run_on, run_work, seen, shrunk};
 use super::{Block, Extent, Input, Step, StepContext, area, from_rgb, with_alpha};
 use crate::error::{ErrorKind, PhotoError};
 use crate::geometry::Rect;
 use crate::noise::NoiseLevel;
 use crate::resample::{Filter, Resampler};
-use crate::settings::{Size, Upscale};
+use crate::settings::{Effort, Size, Upscale};
 
 /// Factors that networks are asked for.
 const SCALES: [u32; 3] = [2, 3, 4];
@@ -22,6 +23,7 @@ const NETWORKS_MAX: usize = 2;
 #[derive(Debug)]
 pub(crate) struct UpscaleStep {
     size: Size,
+    effort: Effort,
     /// By factor; never empty.
     models: BTreeMap<u32, SharedModel>,
 }
@@ -95,15 +97,16 @@ impl UpscaleStep {
                 ),
             });
         }
-        Ok(Self::new(models, settings.size))
+        Ok(Self::new(models, settings.size, settings.effort))
     }
 
-    pub(crate) fn new(mut models: BTreeMap<u32, SharedModel>, size: Size) -> Self {
+    pub(crate) fn new(mut models: BTreeMap<u32, SharedModel>, size: Size, effort: Effort) -> Self {
         if let Size::Scale(scale) = size {
             let used = factors(&models, f64::from(scale));
             models.retain(|scale, _| used.contains(scale));
         }
-        Self { size, models }
+        let models = models.into_iter().map(|(scale, m)| (scale, for_effort(m, effort)));
+        Self { size, effort, models: models.collect() }
     }
 
     /// The stages from a picture of `size` to the output, none when it stays as it is.
@@ -237,7 +240,7 @@ impl Step for UpscaleStep {
     }
 
     fn fingerprint(&self, _noise: NoiseLevel, _input: Input) -> String {
-        format!("upscale {:?} {:?}", self.models(), self.size)
+        format!("upscale {:?} {:?} {:?}", self.models(), self.effort, self.size)
     }
 
     fn apply(&self, input: Block, rect: Rect, cx: &StepContext<'_>) -> Result<Planes, PhotoError> {
@@ -295,7 +298,7 @@ mod tests {
             .iter()
             .map(|scale| (*scale, Arc::new(Enlarger { scale: *scale }) as SharedModel))
             .collect();
-        UpscaleStep::new(models, size)
+        UpscaleStep::new(models, size, Effort::Fast)
     }
 
     #[test]
