@@ -31,8 +31,13 @@ pub(crate) const ALL: &[BuiltIn] = &[
     built_in!("ct-srcnn-natural-x4"),
 ];
 
-/// Every built-in model for speech, which is no [`crate::Network`].
-pub(crate) const SPEECH: &[BuiltIn] = &[built_in!("gsa-voice-live")];
+/// Every built-in model for speech, which is no [`crate::Network`]; the better ones first.
+pub(crate) const SPEECH: &[BuiltIn] = &[built_in!("gsa-voice-file"), built_in!("gsa-voice-live")];
+
+/// The built-in speech model called `name`.
+pub(crate) fn speech(name: &str) -> Option<&'static BuiltIn> {
+    SPEECH.iter().find(|own| own.card().is_ok_and(|card| card.name == name))
+}
 
 impl BuiltIn {
     /// What is said of it.
@@ -74,7 +79,7 @@ mod tests {
             let count: usize =
                 tensors.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum();
             assert_eq!(card.parameters, count as u64, "{}", card.name);
-            crate::speech::OwnSpeech::read(model.weights).unwrap();
+            crate::SpeechNetwork::read_own(model.weights).unwrap();
         }
     }
 

@@ -12,7 +12,7 @@ use crate::device::Device;
 use crate::error::{LoadError, LoadErrorKind};
 use crate::network::Network;
 use crate::packs::{self, FetchStep, Pack};
-use crate::speech::{DeepFilterNet3, DeepFilterSettings, OwnSpeech, SpeechNetwork};
+use crate::speech::{DeepFilterNet3, DeepFilterSettings, SpeechNetwork};
 use crate::weights::Weights;
 use crate::{built_in, imports};
 
@@ -149,13 +149,38 @@ impl Library {
     /// # Errors
     /// As [`Library::load`]; [`LoadErrorKind::NoModel`] when the model does something else.
     pub fn load_speech(&self, name: &str) -> Result<SpeechNetwork, LoadError> {
-        let is_ours = built_in::SPEECH.iter().any(|own| own.card().is_ok_and(|c| c.name == name));
-        if is_ours {
-            let (_, network) = OwnSpeech::built_in()?;
-            return Ok(SpeechNetwork::Own(Box::new(network)));
+        if let Some(own) = built_in::speech(name) {
+            return SpeechNetwork::read_own(own.weights);
         }
         let network = self.load_deep_filter_net(name, DeepFilterSettings::default())?;
         Ok(SpeechNetwork::DeepFilter(Box::new(network)))
+    }
+
+    /// As [`Library::load_speech`] for sound that is heard as it comes: "auto" is the best network
+    /// that can do that. With its name.
+    ///
+    /// # Errors
+    /// As [`Library::resolve`] and [`Library::load_speech`]; [`LoadErrorKind::Unsupported`] when
+    /// the named one needs to hear what comes next.
+    pub fn load_live_speech(&self, name: &str) -> Result<(String, SpeechNetwork), LoadError> {
+        let resolved = self.resolve(Task::Speech, name)?;
+        let network = self.load_speech(&resolved)?;
+        if network.is_live() {
+            return Ok((resolved, network));
+        }
+        let live = built_in::SPEECH.iter().find_map(|own| {
+            let network = SpeechNetwork::read_own(own.weights).ok()?;
+            network.is_live().then_some((own.card().ok()?.name, network))
+        });
+        match live {
+            Some(live) if name == "auto" => Ok(live),
+            live => {
+                let other = live.map_or(String::new(), |(name, _)| format!("; {name} can"));
+                Err(LoadError::unsupported(format!(
+                    "the model {resolved} listens ahead and cannot clean while recording{other}"
+                )))
+            }
+        }
     }
 
     /// The network called `name`, which is DeepFilterNet3, before it has heard anything. Networks
@@ -226,12 +251,9 @@ impl Library {
             .into_iter()
             .filter(|card| card.installed)
             .map(|card| {
-                let speech = built_in::ALL.len()..self.built_in.len();
-                let is_speech = self.built_in[speech].iter().any(|own| own.name == card.name);
-                let result = if is_speech {
-                    OwnSpeech::built_in().map(|_| ())
-                } else {
-                    self.read(&card.name).map(|_| ())
+                let result = match built_in::speech(&card.name) {
+                    Some(own) => SpeechNetwork::read_own(own.weights).map(|_| ()),
+                    None => self.read(&card.name).map(|_| ()),
                 };
                 (card, result)
             })
@@ -376,7 +398,11 @@ mod tests {
         let error = fixture.library.load(&name).unwrap_err();
         assert_eq!(error.kind(), LoadErrorKind::Unsupported);
         assert!(fixture.library.verify().iter().all(|(_, result)| result.is_ok()));
-        assert_eq!(OwnSpeech::built_in().unwrap().0.name, name);
+        assert_eq!(name, "gsa-voice-file");
+        let (live, network) = fixture.library.load_live_speech("auto").unwrap();
+        assert_eq!((live.as_str(), network.is_live()), ("gsa-voice-live", true));
+        let error = fixture.library.load_live_speech(&name).unwrap_err();
+        assert!(error.to_string().contains("gsa-voice-live can"), "{error}");
     }
 
     #[test]

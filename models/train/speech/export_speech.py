@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from speech_net import SpeechNet
 
 HERE = pathlib.Path(__file__).resolve().parent
-NAME = "gsa-voice-live"
+NAMES = {False: "gsa-voice-live", True: "gsa-voice-file"}
 
 
 def main():
@@ -24,35 +24,49 @@ def main():
     parser.add_argument("--models", type=pathlib.Path, default=HERE.parents[1])
     args = parser.parse_args()
     saved = torch.load(args.data / f"{args.name}.ckpt", weights_only=True, map_location="cpu")
-    folder = args.models / NAME
+    run = saved["run"]
+    looks_ahead = run.get("looks_ahead", False)
+    name = NAMES[looks_ahead]
+    folder = args.models / name
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {k: v.half().contiguous() for k, v in saved["average"].items()}
     if not all(v.isfinite().all() for v in tensors.values()):
         raise SystemExit("the checkpoint holds values that half precision cannot")
     metadata = {f"limpid.{k}": str(v) for k, v in saved["sizes"].items()}
     metadata |= {"limpid.arch": SpeechNet.arch, "limpid.attention": saved["attention"]}
+    if looks_ahead:
+        metadata["limpid.looks_ahead"] = "true"
     save_file(tensors, folder / "weights.safetensors", metadata=metadata)
     (folder / "weights.safetensors").chmod(0o644)
     parameters = sum(v.numel() for v in tensors.values())
     evaluation = folder / "eval.json"
     quality = json.loads(evaluation.read_text())["quality"] if evaluation.exists() else []
-    run = saved["run"]
     where = "one CPU thread" if run["device"] == "cpu" else "a GPU"
+    before = run.get("before", {"steps": 0, "spent": 0.0})
+    first = ""
+    if before["steps"]:
+        form = " of the live form" if looks_ahead else ""
+        first = f" after {before['steps']} steps and {before['spent'] / 60:.0f} minutes{form}"
     source = (f"Trained by this project: models/train/speech, seed {run['seed']}, {saved['step']} steps of "
               f"{run['batch']} mixtures of {run['seconds']:g} seconds, {saved['spent'] / 60:.0f} minutes on "
-              f"{where}; voices and noises named in models/train/speech/speech.toml")
+              f"{where}{first}; voices and noises named in models/train/speech/speech.toml")
     quote = lambda text: json.dumps(text, ensure_ascii=False)
     lines = lambda items: "[\n" + "".join(f"    {quote(item)},\n" for item in items) + "]"
+    hours = (saved["spent"] + before["spent"]) / 3600
     limits = [
-        "Trained for little more than an hour on one processor core: a first model, below the public networks of its kind.",
+        f"Trained for {hours:.1f} hours on one processor core: below the public networks of its kind.",
         "16 kHz: what lies above 8 kHz is not in its output.",
+        "Needs to hear what comes: for recordings only." if looks_ahead else
         "Sees nothing of what comes later; 32 ms of latency.",
         "Room echo stays: there are rooms in the training, but reverberant speech gets no clearer by it alone.",
     ]
-    (folder / "card.toml").write_text(f"""name = {quote(NAME)}
-title = "GSA Voice, live"
+    title = "GSA Voice, file" if looks_ahead else "GSA Voice, live"
+    summary = ("Takes noise out of a recorded voice, with an eye on what comes next." if looks_ahead else
+               "Takes noise out of a voice while it arrives.")
+    (folder / "card.toml").write_text(f"""name = {quote(name)}
+title = {quote(title)}
 task = "speech"
-summary = "Takes noise out of a voice while it arrives."
+summary = {quote(summary)}
 source = {quote(source)}
 license = "MIT OR Apache-2.0"
 parameters = {parameters}

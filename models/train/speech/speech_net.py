@@ -1,8 +1,10 @@
-"""The speech network: causal, 16 kHz, frames of 32 ms every 16 ms, no look-ahead.
+"""The speech network: 16 kHz, frames of 32 ms every 16 ms. Two forms: *live* is causal, without any
+look-ahead; *file* looks both ways.
 
-Spectrum -> 32 bands of 48 channels -> blocks of {a GRU over time, shared by all bands; a GRU over
-the bands, both ways; attention over time with Gaussian-weighted scores on one token a frame} -> a
-gain and a short filter over time for every bin -> overlap-add, so that losses are on the waveform.
+Spectrum -> 32 bands of 48 channels -> blocks of {a GRU over time, shared by all bands (*file*: one
+forwards and one backwards); a GRU over the bands, both ways; attention over time with
+Gaussian-weighted scores on one token a frame} -> a gain and a short filter over time for every bin
+-> overlap-add, so that losses are on the waveform.
 
 The Gaussian-weighted attention is T-GSA's (arXiv 1910.06762): A = softmax(|G * (Q K^T / sqrt d)|),
 G_ij = exp(-(i - j)^2 / sigma^2). A far frame's score goes to 0, not to minus infinity: it keeps the
@@ -22,18 +24,20 @@ BINS = WINDOW // 2  # of WINDOW / 2 + 1: the last one goes with the one before
 WIDTHS = [4] * 16 + [8] * 8 + [16] * 8  # bins of a band: to 2, 4 and 8 kHz
 BANDS = len(WIDTHS)
 TAPS = 3  # frames that the filter of a bin looks at: this one and the two before
-REACH = 128  # frames that attention looks back, this one included
+REACH = 128  # frames that attention looks back (and, in a file, ahead), this one included
 LEVEL_FRAMES = 62.5  # time constant of the running level
 EPSILON = 1e-9
 
 
 class GaussianAttention(nn.Module):
-    """Self-attention of each frame over itself and up to REACH - 1 frames before it."""
+    """Self-attention of each frame over itself and up to REACH - 1 frames before it, in a file
+    over as many after it too."""
 
-    def __init__(self, size, heads, is_weighted=True):
+    def __init__(self, size, heads, is_weighted=True, looks_ahead=False):
         super().__init__()
         self.heads = heads
         self.is_weighted = is_weighted
+        self.looks_ahead = looks_ahead
         self.norm = nn.LayerNorm(size)
         self.qkv = nn.Linear(size, 3 * size)
         self.out = nn.Linear(size, size)
@@ -49,23 +53,30 @@ class GaussianAttention(nn.Module):
         if self.is_weighted:
             sigma = self.log_sigma.exp().clamp(0.5, 30.0).view(-1, 1, 1)
             scores = (scores * torch.exp(-(distance.float() / sigma) ** 2)).abs()
-        hidden = (distance < 0) | (distance >= REACH)
+        hidden = distance.abs() >= REACH
+        if not self.looks_ahead:
+            hidden |= distance < 0
         weights = scores.masked_fill(hidden, -math.inf).softmax(-1)
         return x + self.out((weights @ v).transpose(1, 2).reshape(batch, frames, size))
 
 
 class Block(nn.Module):
-    def __init__(self, channels, token, heads, squeezed, attention):
+    def __init__(self, channels, token, heads, squeezed, attention, looks_ahead=False):
         super().__init__()
         self.time_norm = nn.LayerNorm(channels)
         self.time = nn.GRU(channels, channels, batch_first=True)
+        self.time_back = None
+        if looks_ahead:
+            self.time_back = nn.GRU(channels, channels, batch_first=True)
+            with torch.no_grad():  # it starts as almost nothing, next to weights of the live form
+                self.time_back.weight_ih_l0[2 * channels:] *= 0.1
         self.band_norm = nn.LayerNorm(channels)
         self.band = nn.GRU(channels, channels // 2, batch_first=True, bidirectional=True)
         self.squeeze = nn.Linear(channels, squeezed)
         self.gather = nn.Linear(BANDS * squeezed, token)
         self.attention = None
         if attention != "none":
-            self.attention = GaussianAttention(token, heads, attention == "gaussian")
+            self.attention = GaussianAttention(token, heads, attention == "gaussian", looks_ahead)
         self.ff_norm = nn.LayerNorm(token)
         self.ff_in = nn.Linear(token, 2 * token)
         self.ff_out = nn.Linear(token, token)
@@ -75,7 +86,10 @@ class Block(nn.Module):
     def forward(self, x):  # [batch, frames, bands, channels]
         batch, frames, bands, channels = x.shape
         y = self.time_norm(x).transpose(1, 2).reshape(batch * bands, frames, channels)
-        x = x + self.time(y)[0].view(batch, bands, frames, channels).transpose(1, 2)
+        time = self.time(y)[0]
+        if self.time_back is not None:
+            time = time + self.time_back(y.flip(1))[0].flip(1)
+        x = x + time.view(batch, bands, frames, channels).transpose(1, 2)
         y = self.band_norm(x).reshape(batch * frames, bands, channels)
         x = x + self.band(y)[0].view(batch, frames, bands, channels)
         token = self.gather(self.squeeze(x).reshape(batch, frames, -1))
@@ -89,8 +103,10 @@ class Block(nn.Module):
 class SpeechNet(nn.Module):
     arch = "gsa-voice"
 
-    def __init__(self, channels=48, blocks=2, token=96, heads=4, squeezed=12, attention="gaussian"):
+    def __init__(self, channels=48, blocks=2, token=96, heads=4, squeezed=12, attention="gaussian",
+                 looks_ahead=False):
         super().__init__()
+        self.looks_ahead = looks_ahead
         self.sizes = {"channels": channels, "blocks": blocks, "token": token, "heads": heads,
                       "squeezed": squeezed}
         groups = sorted(set(WIDTHS))
@@ -108,7 +124,7 @@ class SpeechNet(nn.Module):
             self.decode_bias.append(nn.Parameter(bias.flatten(1)))
         self.encode_bias = nn.Parameter(torch.zeros(BANDS, channels))
         self.blocks = nn.ModuleList(
-            Block(channels, token, heads, squeezed, attention) for _ in range(blocks))
+            Block(channels, token, heads, squeezed, attention, looks_ahead) for _ in range(blocks))
         self.last_norm = nn.LayerNorm(channels)
         self.last = nn.Linear(channels, channels)
         n = torch.arange(WINDOW, dtype=torch.float64)
@@ -137,6 +153,8 @@ class SpeechNet(nn.Module):
             if i:
                 weights[i] = weights[i - 1] * (1 - new)
             weights[i, i] += new
+        if self.looks_ahead:
+            weights = (weights + weights.flip(0, 1)) / 2
         level = torch.einsum("ij,bj->bi", weights.float().to(x.device), log.mean(-1))[..., None]
         scale = 10 ** (-0.15 * level) * power ** -0.35
         return torch.stack([(log - level) * 0.5, x.real * scale, x.imag * scale], -1)

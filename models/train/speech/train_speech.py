@@ -87,6 +87,9 @@ def main():
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--channels", type=int, default=48)
     parser.add_argument("--blocks", type=int, default=2)
+    parser.add_argument("--both-ways", action="store_true", help="the form for files, not the live one")
+    parser.add_argument("--from", dest="source", type=pathlib.Path, metavar="CKPT",
+                        help="weights of an earlier run, of the live form too; begins in the second stage")
     parser.add_argument("--attention", choices=["gaussian", "plain", "none"], default="gaussian")
     parser.add_argument("--losses", choices=["all", "sdr", "spectral"], default="all")
     parser.add_argument("--seed", type=int, default=1)
@@ -96,10 +99,19 @@ def main():
     torch.manual_seed(args.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     mixer = Mixer(args.data, args.seconds)
-    model = SpeechNet(args.channels, args.blocks, attention=args.attention).to(device)
+    build = lambda: SpeechNet(args.channels, args.blocks, attention=args.attention,
+                              looks_ahead=args.both_ways).to(device)
+    model = build()
+    losses = Losses(device, args.losses)
+    before = {"steps": 0, "spent": 0.0}
+    if args.source:
+        saved = torch.load(args.source, weights_only=True, map_location=device)
+        model.load_state_dict(saved["average"], strict=not args.both_ways)
+        losses.weights = saved["weights"]
+        earlier = saved["run"].get("before", {"steps": 0, "spent": 0.0})
+        before = {"steps": earlier["steps"] + saved["step"], "spent": earlier["spent"] + saved["spent"]}
     optimiser = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=1e-3, betas=(0.9, 0.98))
     average = {k: v.detach().clone() for k, v in model.state_dict().items()}
-    losses = Losses(device, args.losses)
     checkpoint = args.data / f"{args.name}.ckpt"
     step, begin, spent = 0, time.time(), 0.0
     if checkpoint.exists():
@@ -118,7 +130,8 @@ def main():
                     "average": average, "weights": losses.weights, "step": step, "begin": begin,
                     "spent": spent, "sizes": model.sizes, "attention": args.attention,
                     "run": {"seed": args.seed, "batch": args.batch, "seconds": args.seconds,
-                            "losses": args.losses, "device": device}}, part)
+                            "losses": args.losses, "device": device, "looks_ahead": args.both_ways,
+                            "before": before}}, part)
         part.rename(checkpoint)
 
     progress = lambda: max(step / args.steps, (time.time() - begin) / (args.until - begin))
@@ -159,7 +172,7 @@ def main():
                   f"{(time.time() - last_log) / 100:.2f} s a step {100 * done:.0f} %", flush=True)
             running, last_log = [], time.time()
         if step % 500 == 0:
-            shown = SpeechNet(args.channels, args.blocks, attention=args.attention).to(device)
+            shown = build()
             shown.load_state_dict(average)
             print("   ", json.dumps(score(shown, mixer, device)), flush=True)
     save()

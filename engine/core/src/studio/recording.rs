@@ -6,7 +6,7 @@ use limpid_audio::SpeechNet;
 use limpid_audio::live::{
     Direction, Level, RecordRequest, Recorder, SampleKind, State, StreamFormat, Wanted, devices,
 };
-use limpid_nets::{Library, LibraryConfig, Task};
+use limpid_nets::{Library, LibraryConfig};
 
 use super::live::{LiveArtist, LiveCell};
 use super::{Microphone, RecordingNow};
@@ -64,8 +64,7 @@ impl Recording {
         let net = match &request.clean {
             None => None,
             Some(name) => {
-                let name = library.resolve(Task::Speech, name).map_err(model)?;
-                let network = library.load_speech(&name).map_err(model)?;
+                let (_, network) = library.load_live_speech(name).map_err(model)?;
                 Some(Box::new(network) as Box<dyn SpeechNet>)
             }
         };

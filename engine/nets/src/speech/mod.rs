@@ -8,4 +8,4 @@ mod own;
 pub(crate) use deep_filter_net::tensors as deep_filter_net_tensors;
 pub use deep_filter_net::{DeepFilterNet3, DeepFilterSettings};
 pub use network::SpeechNetwork;
-pub use own::OwnSpeech;
+pub use own::{OwnFileSpeech, OwnSpeech};

@@ -1,23 +1,45 @@
 //! Any of the speech networks, as the sound engine drives them.
 
-use super::{DeepFilterNet3, OwnSpeech};
-use crate::error::NetError;
+use super::own::is_for_files;
+use super::{DeepFilterNet3, OwnFileSpeech, OwnSpeech};
+use crate::error::{LoadError, NetError};
 
 /// A speech network listening to one channel, whichever it is.
 #[derive(Debug)]
 pub enum SpeechNetwork {
-    /// The one that is inside the program.
+    /// Our own for sound that is heard as it comes.
     Own(Box<OwnSpeech>),
+    /// Our own for whole recordings.
+    OwnFile(Box<OwnFileSpeech>),
     /// The pack of that name.
     DeepFilter(Box<DeepFilterNet3>),
 }
 
 impl SpeechNetwork {
+    /// Reads a weight file of our own network, of either form.
+    ///
+    /// # Errors
+    /// As [`OwnSpeech::read`].
+    pub fn read_own(bytes: &[u8]) -> Result<Self, LoadError> {
+        Ok(if is_for_files(bytes)? {
+            Self::OwnFile(Box::new(OwnFileSpeech::read(bytes)?))
+        } else {
+            Self::Own(Box::new(OwnSpeech::read(bytes)?))
+        })
+    }
+
+    /// Whether it can clean while sound arrives: what comes out is not seconds late.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        !matches!(self, Self::OwnFile(_))
+    }
+
     /// Samples a second that go in and come out.
     #[must_use]
     pub fn rate(&self) -> u32 {
         match self {
             Self::Own(_) => OwnSpeech::RATE,
+            Self::OwnFile(_) => OwnFileSpeech::RATE,
             Self::DeepFilter(_) => DeepFilterNet3::RATE,
         }
     }
@@ -27,6 +49,7 @@ impl SpeechNetwork {
     pub fn hop(&self) -> usize {
         match self {
             Self::Own(_) => OwnSpeech::HOP,
+            Self::OwnFile(_) => OwnFileSpeech::HOP,
             Self::DeepFilter(_) => DeepFilterNet3::HOP,
         }
     }
@@ -36,6 +59,7 @@ impl SpeechNetwork {
     pub fn delay(&self) -> usize {
         match self {
             Self::Own(_) => OwnSpeech::DELAY,
+            Self::OwnFile(_) => OwnFileSpeech::DELAY,
             Self::DeepFilter(_) => DeepFilterNet3::DELAY,
         }
     }
@@ -48,6 +72,7 @@ impl SpeechNetwork {
     pub fn process(&mut self, input: &[f32], output: &mut [f32]) -> Result<(), NetError> {
         match self {
             Self::Own(network) => network.process(input, output),
+            Self::OwnFile(network) => network.process(input, output),
             Self::DeepFilter(network) => network.process(input, output),
         }
     }
@@ -56,6 +81,7 @@ impl SpeechNetwork {
     pub fn reset(&mut self) {
         match self {
             Self::Own(network) => network.reset(),
+            Self::OwnFile(network) => network.reset(),
             Self::DeepFilter(network) => network.reset(),
         }
     }

@@ -146,4 +146,69 @@ impl Attention {
         add(&self.normed, token);
         Ok(())
     }
+
+    /// All frames of a window, `tokens` `[frames][size]`: each looks at those less than [`REACH`]
+    /// frames away on both sides, and what attention finds is added to it. Frames beyond the reach
+    /// of the Gaussian come from running sums of the values, so that the cost grows with the
+    /// Gaussian's width and not with the reach.
+    pub(super) fn run_both_ways(&mut self, tokens: &mut [f32]) -> Result<(), ShapeError> {
+        let (size, dim) = (self.size, self.size / self.heads.len());
+        if !tokens.len().is_multiple_of(size) {
+            return Err(ShapeError(format!("tokens of {} in {}", size, tokens.len())));
+        }
+        let frames = tokens.len() / size;
+        let mut projected = vec![0.0; 3 * tokens.len()];
+        for (token, projected) in
+            tokens.chunks_exact(size).zip(projected.chunks_exact_mut(3 * size))
+        {
+            self.norm.run(token, &mut self.normed);
+            self.qkv.run(&self.normed, projected);
+        }
+        let query = |t: usize, head: usize| &projected[t * 3 * size + head * dim..][..dim];
+        let key = |t: usize, head: usize| &projected[(t * 3 + 1) * size + head * dim..][..dim];
+        let value = |t: usize, head: usize| &projected[(t * 3 + 2) * size + head * dim..][..dim];
+        // Sum of the values before each frame, in double precision as differences are taken.
+        let mut sums = vec![0.0_f64; (frames + 1) * size];
+        for t in 0..frames {
+            let (before, after) = sums.split_at_mut((t + 1) * size);
+            let values = &projected[(t * 3 + 2) * size..][..size];
+            for ((to, from), value) in after.iter_mut().zip(&before[t * size..]).zip(values) {
+                *to = from + f64::from(*value);
+            }
+        }
+        let mut scores = Vec::with_capacity(2 * REACH);
+        for (t, token) in tokens.chunks_exact_mut(size).enumerate() {
+            let around = |reach: usize| (t + 1).saturating_sub(reach)..(t + reach).min(frames);
+            let all = around(REACH);
+            for (index, head) in self.heads.iter().enumerate() {
+                let near = around(head.factors.len());
+                scores.clear();
+                scores.extend(near.clone().map(|other| {
+                    let pairs = query(t, index).iter().zip(key(other, index));
+                    let dot: f32 = pairs.map(|(q, k)| q * k).sum();
+                    (dot * head.factors[t.abs_diff(other)]).abs()
+                }));
+                // No score is negative, so the far frames' 0 never is the largest.
+                let largest = scores.iter().copied().fold(0.0, f32::max);
+                let far = (-largest).exp();
+                let mut total = far * (all.len() - near.len()) as f32;
+                let mixed = &mut self.mixed[index * dim..][..dim];
+                for (channel, mixed) in mixed.iter_mut().enumerate() {
+                    let at = |t: usize| sums[t * size + index * dim + channel];
+                    let beyond = at(near.start) - at(all.start) + at(all.end) - at(near.end);
+                    *mixed = far * beyond as f32;
+                }
+                for (other, score) in near.zip(&scores) {
+                    let weight = (score - largest).exp();
+                    total += weight;
+                    let values = value(other, index);
+                    mixed.iter_mut().zip(values).for_each(|(mixed, v)| *mixed += weight * v);
+                }
+                mixed.iter_mut().for_each(|mixed| *mixed /= total);
+            }
+            self.out.run(&self.mixed, &mut self.normed);
+            add(&self.normed, token);
+        }
+        Ok(())
+    }
 }

@@ -15,6 +15,8 @@ pub(super) struct Block {
     /// One layer for all bands, with a state for each.
     time: Gru,
     time_states: Vec<RecurrentState>,
+    /// The same against time, in the form that looks both ways.
+    time_back: Option<Gru>,
     band_norm: Norm,
     /// From the lowest band up and from the highest down.
     band: [Gru; 2],
@@ -40,6 +42,11 @@ impl Block {
         let Sizes { channels, token, heads, squeezed, .. } = *sizes;
         let named = |part: &str| format!("{name}.{part}");
         let time = tensors.gru(&named("time"), "", channels, channels)?;
+        let time_back = if sizes.looks_ahead {
+            Some(tensors.gru(&named("time_back"), "", channels, channels)?)
+        } else {
+            None
+        };
         let band = |suffix| tensors.gru(&named("band"), suffix, channels, channels / 2);
         let band = [band("")?, band("_reverse")?];
         let attention = if sizes.has_attention {
@@ -52,6 +59,7 @@ impl Block {
             time_norm: tensors.norm(&named("time_norm"), channels)?,
             time_states: (0..BANDS).map(|_| time.state()).collect(),
             time,
+            time_back,
             band_norm: tensors.norm(&named("band_norm"), channels)?,
             band_states: [band[0].state(), band[1].state()],
             band,
@@ -87,6 +95,66 @@ impl Block {
             self.time.step(normed, state)?;
             add(state.hidden(), x);
         }
+        self.over_bands(x)?;
+        self.gather(x);
+        if let Some(attention) = &mut self.attention {
+            attention.run(&mut self.token)?;
+        }
+        self.scatter(x);
+        Ok(())
+    }
+
+    /// All frames of a window in both directions, `x` `[frames][BANDS][channels]` in place.
+    pub(super) fn run_both_ways(&mut self, x: &mut [f32]) -> Result<(), ShapeError> {
+        let frame = BANDS * self.channels;
+        self.over_time(x)?;
+        let size = self.token.len();
+        let mut tokens = vec![0.0; x.len() / frame * size];
+        for (x, token) in x.chunks_exact_mut(frame).zip(tokens.chunks_exact_mut(size)) {
+            self.over_bands(x)?;
+            self.gather(x);
+            token.copy_from_slice(&self.token);
+        }
+        if let Some(attention) = &mut self.attention {
+            attention.run_both_ways(&mut tokens)?;
+        }
+        for (x, token) in x.chunks_exact_mut(frame).zip(tokens.chunks_exact(size)) {
+            self.token.copy_from_slice(token);
+            self.scatter(x);
+        }
+        Ok(())
+    }
+
+    /// Each band forwards from a state of zeros, and backwards where there is a layer for that.
+    fn over_time(&mut self, x: &mut [f32]) -> Result<(), ShapeError> {
+        let channels = self.channels;
+        let frame = BANDS * channels;
+        let frames = x.len() / frame;
+        let mut normed = vec![0.0; frames * channels];
+        for band in 0..BANDS {
+            let of = |t: usize| t * frame + band * channels..t * frame + (band + 1) * channels;
+            for (t, normed) in normed.chunks_exact_mut(channels).enumerate() {
+                self.time_norm.run(&x[of(t)], normed);
+            }
+            let mut state = self.time.state();
+            for (t, normed) in normed.chunks_exact(channels).enumerate() {
+                self.time.step(normed, &mut state)?;
+                add(state.hidden(), &mut x[of(t)]);
+            }
+            if let Some(back) = &self.time_back {
+                let mut state = back.state();
+                for (t, normed) in normed.chunks_exact(channels).enumerate().rev() {
+                    back.step(normed, &mut state)?;
+                    add(state.hidden(), &mut x[of(t)]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Up and down the bands of a frame.
+    fn over_bands(&mut self, x: &mut [f32]) -> Result<(), ShapeError> {
+        let channels = self.channels;
         for (x, normed) in x.chunks_exact(channels).zip(self.normed.chunks_exact_mut(channels)) {
             self.band_norm.run(x, normed);
         }
@@ -103,20 +171,22 @@ impl Block {
             self.band[1].step(normed, down)?;
             add(down.hidden(), &mut x[channels / 2..]);
         }
-        self.whole_frame(x)
+        Ok(())
     }
 
-    /// One token a frame, through attention and a gated layer, back to the bands.
-    fn whole_frame(&mut self, x: &mut [f32]) -> Result<(), ShapeError> {
+    /// A frame to its token.
+    fn gather(&mut self, x: &[f32]) {
         let squeezed = self.squeezed.len() / BANDS;
         let parts = x.chunks_exact(self.channels).zip(self.squeezed.chunks_exact_mut(squeezed));
         for (x, part) in parts {
             self.squeeze.run(x, part);
         }
         self.gather.run(&self.squeezed, &mut self.token);
-        if let Some(attention) = &mut self.attention {
-            attention.run(&mut self.token)?;
-        }
+    }
+
+    /// The token through a gated layer and back to the bands.
+    fn scatter(&mut self, x: &mut [f32]) {
+        let squeezed = self.squeezed.len() / BANDS;
         self.ff_norm.run(&self.token, &mut self.token_normed);
         self.ff_in.run(&self.token_normed, &mut self.gated);
         let (value, gate) = self.gated.split_at_mut(self.token.len());
@@ -129,6 +199,5 @@ impl Block {
         for (x, part) in parts {
             self.expand.run_onto(part, x);
         }
-        Ok(())
     }
 }

@@ -38,9 +38,33 @@ pub(super) struct Spectra {
     result: Vec<Complex32>,
     /// The second half of the frame before, windowed.
     overlap: Vec<f32>,
-    /// Running mean over frames of the mean log10 power over bins.
-    level: f32,
+    level: Level,
+}
+
+/// Running mean over frames of the mean log10 power over bins.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Level {
+    pub(super) value: f32,
     frames: u16,
+}
+
+impl Level {
+    /// The mean of all frames so far, then one that forgets.
+    pub(super) fn hear(&mut self, mean: f32) {
+        let new = (1.0 / (f32::from(self.frames) + 1.0)).max(1.0 - (-1.0 / LEVEL_FRAMES).exp());
+        self.frames = self.frames.saturating_add(1);
+        self.value += new * (mean - self.value);
+    }
+}
+
+/// Relates the features of [`Spectra::analyse`] to a level.
+pub(super) fn levelled(features: &mut [f32], level: f32) {
+    let scale = 10f32.powf(-0.15 * level);
+    for [log, re, im] in features.as_chunks_mut::<FEATURES>().0 {
+        *log = (*log - level) * 0.5;
+        *re *= scale;
+        *im *= scale;
+    }
 }
 
 impl std::fmt::Debug for Spectra {
@@ -70,8 +94,7 @@ impl Spectra {
             spectra: [bins(), bins(), bins()],
             result: bins(),
             overlap: vec![0.0; HOP],
-            level: 0.0,
-            frames: 0,
+            level: Level::default(),
         })
     }
 
@@ -79,11 +102,20 @@ impl Spectra {
         self.samples.fill(0.0);
         self.overlap.fill(0.0);
         self.spectra.iter_mut().for_each(|spectrum| spectrum.fill(Complex32::default()));
-        (self.level, self.frames) = (0.0, 0);
+        self.level = Level::default();
     }
 
     /// Takes a hop in, and writes the features of the frame that it completes.
     pub(super) fn take(&mut self, input: &[f32], features: &mut [f32]) -> Result<(), NetError> {
+        let mean = self.analyse(input, features)?;
+        self.level.hear(mean);
+        levelled(features, self.level.value);
+        Ok(())
+    }
+
+    /// Takes a hop in, and writes the features of the frame that it completes before they are
+    /// related to a level: log power, compressed real and imaginary part. Returns the mean log power.
+    pub(super) fn analyse(&mut self, input: &[f32], features: &mut [f32]) -> Result<f32, NetError> {
         self.samples.copy_within(HOP.., 0);
         for (to, from) in self.samples[WINDOW - HOP..].iter_mut().zip(input) {
             *to = if from.is_finite() { from.clamp(-64.0, 64.0) } else { 0.0 };
@@ -106,17 +138,12 @@ impl Spectra {
             sum += log;
             *to = [log, bin.re * compressed, bin.im * compressed];
         }
-        // The mean of all frames so far, then one that forgets.
-        let new = (1.0 / (f32::from(self.frames) + 1.0)).max(1.0 - (-1.0 / LEVEL_FRAMES).exp());
-        self.frames = self.frames.saturating_add(1);
-        self.level += new * (sum / BINS as f32 - self.level);
-        let scale = 10f32.powf(-0.15 * self.level);
-        for [log, re, im] in features.as_chunks_mut::<FEATURES>().0 {
-            *log = (*log - self.level) * 0.5;
-            *re *= scale;
-            *im *= scale;
-        }
-        Ok(())
+        Ok(sum / BINS as f32)
+    }
+
+    /// Whether the frame taken last holds nothing but zeros.
+    pub(super) fn is_silent(&self) -> bool {
+        self.samples.iter().all(|sample| *sample == 0.0)
     }
 
     /// Does to the spectrum what the network says, keeps `floor` of what was there, and completes

@@ -7,6 +7,14 @@ use crate::weights::{read_tensors, widen, write};
 const SMALL: &[u8] = include_bytes!("../../../tests/fixtures/gsa-voice-small.safetensors");
 const WANTED: &[u8] = include_bytes!("../../../tests/fixtures/gsa-voice-small-out.safetensors");
 
+/// The same of the form that looks both ways.
+const SMALL_FILE: &[u8] =
+    include_bytes!("../../../tests/fixtures/gsa-voice-small-file.safetensors");
+const WANTED_FILE: &[u8] =
+    include_bytes!("../../../tests/fixtures/gsa-voice-small-file-out.safetensors");
+/// The built-in one.
+const FILE: &[u8] = include_bytes!("../../../../../models/gsa-voice-file/weights.safetensors");
+
 const HOPS: usize = 200;
 
 /// Noise from a linear congruential generator whose level rises and falls, with a silent stretch.
@@ -32,17 +40,15 @@ fn clean(network: &mut OwnSpeech, sound: &[f32]) -> Vec<f32> {
     out
 }
 
-#[test]
-fn hop_by_hop_equals_pytorch_on_the_whole_clip() {
-    let found = clean(&mut OwnSpeech::read(SMALL).unwrap(), &sound());
-    let stored = read_tensors(WANTED).unwrap();
+/// Compares what came out of `sound`, late by `delay`, with pieces named for where they start.
+fn assert_equals_pytorch(found: &[f32], delay: usize, wanted: &[u8]) {
+    let stored = read_tensors(wanted).unwrap();
     assert!(stored.len() > 3);
     let mut loudest = 0f32;
     for tensor in stored {
-        // Each is named for the sample it starts at.
         let first: usize = tensor.name.parse().unwrap();
         let wanted = widen(tensor.dtype, &tensor.bytes).unwrap();
-        let found = &found[first + OwnSpeech::DELAY..][..wanted.len()];
+        let found = &found[first + delay..][..wanted.len()];
         for (n, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
             loudest = loudest.max(wanted.abs());
             let at = first + n;
@@ -50,6 +56,57 @@ fn hop_by_hop_equals_pytorch_on_the_whole_clip() {
         }
     }
     assert!(loudest > 0.05, "there was something to compare");
+}
+
+#[test]
+fn hop_by_hop_equals_pytorch_on_the_whole_clip() {
+    let found = clean(&mut OwnSpeech::read(SMALL).unwrap(), &sound());
+    assert_equals_pytorch(&found, OwnSpeech::DELAY, WANTED);
+}
+
+/// What the form for files makes of `sound`, on time.
+fn clean_file(network: &mut OwnFileSpeech, sound: &[f32]) -> Vec<f32> {
+    let mut sound = sound.to_vec();
+    sound.resize(sound.len() + OwnFileSpeech::DELAY, 0.0);
+    let mut out = vec![0.0; sound.len()];
+    let hops = sound.chunks_exact(OwnFileSpeech::HOP);
+    for (input, output) in hops.zip(out.chunks_exact_mut(OwnFileSpeech::HOP)) {
+        network.process(input, output).unwrap();
+    }
+    out.split_off(OwnFileSpeech::DELAY)
+}
+
+#[test]
+fn both_ways_equals_pytorch_on_the_whole_clip() {
+    let mut network = OwnFileSpeech::read(SMALL_FILE).unwrap();
+    let found = clean_file(&mut network, &sound());
+    assert_equals_pytorch(&found, 0, WANTED_FILE);
+    network.reset();
+    assert_eq!(clean_file(&mut network, &sound()), found, "a reset forgets");
+}
+
+#[test]
+fn where_windows_end_cannot_be_heard() {
+    let sound: Vec<f32> = (0..7).flat_map(|_| sound()).collect();
+    let mut network = OwnFileSpeech::read(FILE).unwrap();
+    let found = clean_file(&mut network, &sound);
+    // Silence in front moves the windows over the sound.
+    for hops in [1, 200, 411] {
+        network.reset();
+        let late = [vec![0.0; hops * OwnFileSpeech::HOP], sound.clone()].concat();
+        let other = &clean_file(&mut network, &late)[hops * OwnFileSpeech::HOP..];
+        let energy: f32 = found.iter().map(|v| v * v).sum();
+        let apart: f32 = found.iter().zip(other).map(|(a, b)| (a - b).powi(2)).sum();
+        let db = 10.0 * (energy / apart.max(1e-20)).log10();
+        assert!(energy > 1.0 && db > 40.0, "{db} dB with {hops} hops in front");
+    }
+}
+
+#[test]
+fn each_form_refuses_the_others_file() {
+    for error in [OwnSpeech::read(SMALL_FILE).err(), OwnFileSpeech::read(SMALL).err()] {
+        assert!(error.unwrap().to_string().contains("sound that is heard"));
+    }
 }
 
 #[test]

@@ -1,0 +1,160 @@
+//! The form for whole recordings: it looks both ways. A recording of any length goes through window
+//! by window, with enough on both sides of a window for what it gives to be what the whole recording
+//! would give, as near as can be heard.
+
+use std::collections::VecDeque;
+
+use super::body::Body;
+use super::spectra::{self, BINS, FEATURES, HOP, Level, OUTPUTS, Spectra, levelled};
+use super::{BANDS, check_hop};
+use crate::error::{LoadError, NetError};
+
+/// Frames that a window gives.
+const CORE: usize = 768;
+
+/// Frames that a window sees on either side of those: 4.1 seconds. What lies further away changes
+/// the result of the built-in weights at about 50 dB below it.
+const SIDE: usize = 256;
+
+/// A frame that waits for its window.
+#[derive(Clone, Debug)]
+struct Heard {
+    hop: Vec<f32>,
+    /// `[BINS][FEATURES]`, not yet related to a level.
+    features: Vec<f32>,
+    /// Mean log power; none for a frame of zeros.
+    mean: Option<f32>,
+}
+
+/// The network with the state of one recording, which it hears from its beginning to its end.
+///
+/// Its output is late by a window, [`OwnFileSpeech::DELAY`]: give it that many zeros at the end.
+/// Zeros at either end count as outside of the recording.
+#[derive(Clone, Debug)]
+pub struct OwnFileSpeech {
+    body: Body,
+    ears: Spectra,
+    voice: Spectra,
+    /// At most `SIDE` frames that are done, then those that wait.
+    frames: VecDeque<Heard>,
+    /// How many of `frames` are done.
+    done: usize,
+    /// Samples that can go out.
+    ready: VecDeque<f32>,
+}
+
+impl OwnFileSpeech {
+    /// Samples a second that go in and come out.
+    pub const RATE: u32 = 16_000;
+
+    /// Samples that [`OwnFileSpeech::process`] takes and gives.
+    pub const HOP: usize = HOP;
+
+    /// Samples by which the output is later than the input: 16.4 seconds.
+    pub const DELAY: usize = (CORE + SIDE - 1) * HOP + spectra::WINDOW - HOP;
+
+    /// Reads a weight file, safetensors with `limpid.arch = gsa-voice` and `limpid.looks_ahead =
+    /// true`, in F16 or F32.
+    ///
+    /// # Errors
+    /// As [`super::OwnSpeech::read`].
+    pub fn read(bytes: &[u8]) -> Result<Self, LoadError> {
+        Ok(Self {
+            body: Body::read(bytes, true)?,
+            ears: Spectra::new()?,
+            voice: Spectra::new()?,
+            frames: VecDeque::new(),
+            done: 0,
+            ready: VecDeque::new(),
+        })
+    }
+
+    /// Forgets the recording.
+    pub fn reset(&mut self) {
+        self.ears.reset();
+        self.voice.reset();
+        self.frames.clear();
+        self.ready.clear();
+        self.done = 0;
+    }
+
+    /// One hop of sound, -1..1 and mono, to one hop of cleaned sound from
+    /// [`OwnFileSpeech::DELAY`] samples before. Values that are not numbers are taken for silence.
+    ///
+    /// # Errors
+    /// [`NetError::Input`] when input or output is not [`OwnFileSpeech::HOP`] samples long.
+    pub fn process(&mut self, input: &[f32], output: &mut [f32]) -> Result<(), NetError> {
+        check_hop(input, output)?;
+        let mut features = vec![0.0; BINS * FEATURES];
+        let mean = self.ears.analyse(input, &mut features)?;
+        let mean = (!self.ears.is_silent()).then_some(mean);
+        self.frames.push_back(Heard { hop: input.to_vec(), features, mean });
+        if self.frames.len() == self.done + CORE + SIDE {
+            self.run_window()?;
+        }
+        if self.ready.len() >= output.len() {
+            for (to, from) in output.iter_mut().zip(self.ready.drain(..HOP)) {
+                *to = from;
+            }
+        } else {
+            output.fill(0.0);
+        }
+        Ok(())
+    }
+
+    /// Cleans the next [`CORE`] frames that wait.
+    fn run_window(&mut self) -> Result<(), NetError> {
+        let heard = self.frames.make_contiguous();
+        let sounds = |frame: &Heard| frame.mean.is_some();
+        let first = heard.iter().position(sounds).unwrap_or(0);
+        let end = heard.iter().rposition(sounds).map_or(first, |last| last + 1);
+        let width = BANDS * self.body.channels;
+        let mut x = vec![0.0; (end - first) * width];
+        let levels = levels(&heard[first..end]);
+        for ((frame, level), x) in
+            heard[first..end].iter_mut().zip(levels).zip(x.chunks_exact_mut(width))
+        {
+            let mut features = frame.features.clone();
+            levelled(&mut features, level);
+            self.body.encode(&features, x);
+        }
+        for index in 0..self.body.blocks.len() {
+            self.body.blocks[index].run_both_ways(&mut x)?;
+        }
+        let mut outputs = vec![0.0; BINS * OUTPUTS];
+        let mut unused = vec![0.0; BINS * FEATURES];
+        let mut samples = [0.0; HOP];
+        for at in self.done..self.done + CORE {
+            if (first..end).contains(&at) {
+                self.body.decode(&x[(at - first) * width..][..width], &mut outputs);
+            } else {
+                outputs.fill(0.0);
+            }
+            self.voice.analyse(&self.frames[at].hop, &mut unused)?;
+            self.voice.give(&outputs, 0.0, &mut samples)?;
+            self.ready.extend(samples);
+        }
+        self.frames.drain(..(self.done + CORE).saturating_sub(SIDE));
+        self.done = SIDE;
+        Ok(())
+    }
+}
+
+/// The level of each frame: the mean of one that runs forwards and one that runs backwards.
+fn levels(frames: &[Heard]) -> Vec<f32> {
+    let mut levels = vec![0.0; frames.len()];
+    let mut running = Level::default();
+    for (frame, level) in frames.iter().zip(&mut levels) {
+        running.hear(frame.mean.unwrap_or(SILENCE));
+        *level += running.value / 2.0;
+    }
+    let mut running = Level::default();
+    for (frame, level) in frames.iter().zip(&mut levels).rev() {
+        running.hear(frame.mean.unwrap_or(SILENCE));
+        *level += running.value / 2.0;
+    }
+    levels
+}
+
+/// Mean log power of a frame of zeros.
+const SILENCE: f32 = -9.0;
