@@ -17,6 +17,8 @@ import subprocess
 import numpy as np
 from PIL import Image
 
+from model_options import model_options
+
 
 def psnr(a, b):
     error = np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2)
@@ -71,7 +73,7 @@ def main():
     parser.add_argument("--ffdnet", type=pathlib.Path, help="converted weights, for PyTorch")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("/tmp/limpid-score"))
     parser.add_argument("--sigmas", type=int, nargs="+", default=[15, 25, 50])
-    parser.add_argument("--models", nargs="+", default=["ffdnet-color", "dn-resnet", "dn-resnet-best"])
+    parser.add_argument("--models", nargs="+", default=["ffdnet-color", "dn-resnet", "dn-resnet+best"])
     parser.add_argument("--ssim", action="store_true")
     args = parser.parse_args()
     reference = ffdnet(args.ffdnet) if args.ffdnet else None
@@ -96,8 +98,8 @@ def main():
                 options = ["--sigma", str(sigma)] if way == "known" else ["--strength", "auto"]
                 if model.startswith("dn-resnet") and way == "known":
                     continue  # blind
-                done = subprocess.run([args.limpid, "denoise", *inputs, "-o", str(result), "--model",
-                                       model, "--overwrite", "--quiet", *options])
+                done = subprocess.run([args.limpid, "denoise", *inputs, "-o", str(result),
+                                       *model_options(model), "--overwrite", "--quiet", *options])
                 if done.returncode:
                     row[f"{model} {way}"] = f"exit {done.returncode}"
                     continue

@@ -14,6 +14,8 @@ import tempfile
 import numpy as np
 from PIL import Image
 
+from model_options import model_options
+
 from denoise import psnr, read
 
 
@@ -35,7 +37,7 @@ def main():
             line = f"quality {quality}: {before:.2f} dB"
             for model in args.models:
                 subprocess.run([args.limpid, "denoise", *map(str, files), "-o", str(folder / model) + "/",
-                                "--model", model, "--format", "png", "--quiet"], check=True)
+                                *model_options(model), "--format", "png", "--quiet"], check=True)
                 after = np.mean([psnr(read(folder / model / f"{n}.png"), c) for n, c in clean.items()])
                 line += f", {model} {after:.2f} dB"
             print(line, flush=True)

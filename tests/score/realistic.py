@@ -18,6 +18,8 @@ import tempfile
 import numpy as np
 from PIL import Image
 
+from model_options import model_options
+
 SIGMAS = [3, 5, 8, 11, 15, 20, 26, 33, 42, 55, 75]
 
 
@@ -34,7 +36,7 @@ def psnr(a, b):
 def by_limpid(args, model, files, extra, out):
     """Every file's result, by name."""
     out.mkdir(parents=True, exist_ok=True)
-    subprocess.run([args.limpid, "denoise", *map(str, files), "-o", str(out) + "/", "--model", model,
+    subprocess.run([args.limpid, "denoise", *map(str, files), "-o", str(out) + "/", *model_options(model),
                     "--overwrite", *extra], check=True, capture_output=True)
     found = {}
     for path in sorted(out.iterdir()):

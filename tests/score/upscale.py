@@ -18,6 +18,8 @@ import subprocess
 import numpy as np
 from PIL import Image
 
+from model_options import model_options
+
 
 def weights(length_in, length_out):
     """Rows of an anti-aliased bicubic reduction matrix, symmetric borders, [out, in]."""
@@ -95,7 +97,7 @@ def main():
         for model in args.models:
             result = args.out / f"x{scale}" / f"{title}-{model}"
             done = subprocess.run([args.limpid, "upscale", *(str(small / f"{n}.png") for n in clean), "-o",
-                                   str(result), "--scale", str(scale), "--model", model, "--overwrite",
+                                   str(result), "--scale", str(scale), *model_options(model), "--overwrite",
                                    "--quiet"])
             if done.returncode:
                 print(f"{title} x{scale} {model}: exit {done.returncode}")

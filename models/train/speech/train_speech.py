@@ -29,7 +29,7 @@ def spoken(clean):
 
 
 class Losses:
-    def __init__(self, device, kind):
+    def __init__(self, device, kind, factors=(1, 1, 1, 1)):
         pesq, stoi = speech_losses.Pesq(device), speech_losses.Stoi(device)
         self.first = [speech_losses.spectral, speech_losses.sdr]
         self.second = {"all": [speech_losses.sdr, pesq, stoi, speech_losses.spectral],
@@ -37,6 +37,7 @@ class Losses:
         if kind != "all":
             self.first = self.second
         self.weights = {}
+        self.factors = factors if kind == "all" else (1,)
 
     def __call__(self, stage, estimate, clean):
         losses = self.second if stage else self.first
@@ -46,7 +47,8 @@ class Losses:
                 weights[1] *= 0.5
             self.weights[stage] = weights
         parts = [loss(estimate, clean).mean() for loss in losses]
-        return sum(w * p for w, p in zip(self.weights[stage], parts)), parts
+        factors = self.factors if stage else (1, 1)
+        return sum(f * w * p for f, w, p in zip(factors, self.weights[stage], parts)), parts
 
 
 @torch.no_grad()
@@ -92,6 +94,9 @@ def main():
                         help="weights of an earlier run, of the live form too; begins in the second stage")
     parser.add_argument("--attention", choices=["gaussian", "plain", "none"], default="gaussian")
     parser.add_argument("--losses", choices=["all", "sdr", "spectral"], default="all")
+    parser.add_argument("--factors", type=float, nargs=4, default=[1, 1, 1, 1],
+                        metavar=("SDR", "PESQ", "STOI", "SPECTRAL"),
+                        help="on the losses of the second stage, which otherwise pull equally")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -102,7 +107,7 @@ def main():
     build = lambda: SpeechNet(args.channels, args.blocks, attention=args.attention,
                               looks_ahead=args.both_ways).to(device)
     model = build()
-    losses = Losses(device, args.losses)
+    losses = Losses(device, args.losses, args.factors)
     before = {"steps": 0, "spent": 0.0}
     if args.source:
         saved = torch.load(args.source, weights_only=True, map_location=device)
@@ -131,7 +136,7 @@ def main():
                     "spent": spent, "sizes": model.sizes, "attention": args.attention,
                     "run": {"seed": args.seed, "batch": args.batch, "seconds": args.seconds,
                             "losses": args.losses, "device": device, "looks_ahead": args.both_ways,
-                            "before": before}}, part)
+                            "before": before, "factors": args.factors}}, part)
         part.rename(checkpoint)
 
     progress = lambda: max(step / args.steps, (time.time() - begin) / (args.until - begin))
