@@ -164,6 +164,21 @@ fn more_strength_removes_more_and_luma_and_chroma_go_apart() {
 }
 
 #[test]
+fn best_effort_is_a_little_nearer_to_the_clean_picture() {
+    let place = Place::new();
+    let clean = files::clean(160, 120);
+    files::save(&files::noisy(160, 120, 1), &place.at("a.png"));
+    let distance = |options: &[&str]| {
+        place.run([&["denoise", "a.png", "-o", "b.png"], options].concat()).ended_with(0);
+        files::distance(&files::load(&place.at("b.png")), &clean)
+    };
+    let (fast, best) = (distance(&[]), distance(&["--best"]));
+    assert!(best < fast, "fast {fast:.3}, best {best:.3}");
+    place.run(["upscale", "a.png", "-o", "c.png", "--best"]).ended_with(0);
+    assert_eq!(files::load(&place.at("c.png")).width(), 320);
+}
+
+#[test]
 fn a_recipe_runs_and_a_wrong_one_is_refused() {
     let place = Place::new();
     files::save(&files::noisy(30, 20, 1), &place.at("a.jpg"));
