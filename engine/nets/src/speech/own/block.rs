@@ -104,10 +104,12 @@ impl Block {
         Ok(())
     }
 
-    /// All frames of a window in both directions, `x` `[frames][BANDS][channels]` in place.
-    pub(super) fn run_both_ways(&mut self, x: &mut [f32]) -> Result<(), ShapeError> {
+    /// All frames of a window in both directions, `x` `[frames][BANDS][channels]` in place. What is
+    /// remembered of the windows before goes in, and what the next one, which begins at frame
+    /// `next` of this one, is to remember stays.
+    pub(super) fn run_both_ways(&mut self, x: &mut [f32], next: usize) -> Result<(), ShapeError> {
         let frame = BANDS * self.channels;
-        self.over_time(x)?;
+        self.over_time(x, next)?;
         let size = self.token.len();
         let mut tokens = vec![0.0; x.len() / frame * size];
         for (x, token) in x.chunks_exact_mut(frame).zip(tokens.chunks_exact_mut(size)) {
@@ -125,8 +127,9 @@ impl Block {
         Ok(())
     }
 
-    /// Each band forwards from a state of zeros, and backwards where there is a layer for that.
-    fn over_time(&mut self, x: &mut [f32]) -> Result<(), ShapeError> {
+    /// Each band forwards from what is remembered, and backwards, where there is a layer for that,
+    /// from nothing.
+    fn over_time(&mut self, x: &mut [f32], next: usize) -> Result<(), ShapeError> {
         let channels = self.channels;
         let frame = BANDS * channels;
         let frames = x.len() / frame;
@@ -136,10 +139,13 @@ impl Block {
             for (t, normed) in normed.chunks_exact_mut(channels).enumerate() {
                 self.time_norm.run(&x[of(t)], normed);
             }
-            let mut state = self.time.state();
+            let mut state = self.time_states[band].clone();
             for (t, normed) in normed.chunks_exact(channels).enumerate() {
                 self.time.step(normed, &mut state)?;
                 add(state.hidden(), &mut x[of(t)]);
+                if t + 1 == next {
+                    self.time_states[band].clone_from(&state);
+                }
             }
             if let Some(back) = &self.time_back {
                 let mut state = back.state();
