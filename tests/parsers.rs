@@ -189,7 +189,10 @@ fn the_exif_editor() {
     // A directory that names itself as the next one.
     let mut looped = block.clone();
     looped[34..38].copy_from_slice(&8_u32.to_le_bytes());
-    stands(entries::exif, &[block, looped, b"MM\0*\0\0\0\x08\0\0".to_vec()], 3000);
+    let empty = b"MM\0*\0\0\0\x08\0\0".to_vec();
+    // A directory in the header: the end of its chain is the header's pointer to it.
+    let overlapping = b"MM\0*\0\0\0\x04\0\0".to_vec();
+    stands(entries::exif, &[block, looped, empty, overlapping], 3000);
 }
 
 #[test]

@@ -96,6 +96,9 @@ pub(crate) fn type_size(kind: u16) -> u64 {
     }
 }
 
+/// Bytes of the shortest header: byte order, version, offset of the first directory.
+const HEADER: u64 = 8;
+
 /// A field of a directory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
@@ -177,8 +180,12 @@ impl<'a, S: Source + ?Sized> Tiff<'a, S> {
         self.array(offset).map(|bytes| self.order.u64(bytes))
     }
 
-    /// The directory at `offset`; none when its entries do not fit the source.
+    /// The directory at `offset`; none when its entries do not fit the source, or it lies in the
+    /// header, where a change of the one would be a change of the other.
     pub(crate) fn directory(&self, offset: u64) -> Option<Directory> {
+        if offset < HEADER {
+            return None;
+        }
         let (count, head, size) = if self.big {
             (self.u64_at(offset)?, 8, 20)
         } else {
