@@ -75,7 +75,8 @@ pub enum StudioCommand {
     Record {
         /// A device by [`Microphone::id`]; none is the system's default.
         device: Option<String>,
-        /// Write a clean take with this model too.
+        /// Write a clean take with this model too, or with the best that can where this one needs to
+        /// hear what comes next.
         clean: Option<String>,
     },
     /// Pause or go on recording.

@@ -6,7 +6,7 @@ use limpid_audio::SpeechNet;
 use limpid_audio::live::{
     Direction, Level, RecordRequest, Recorder, SampleKind, State, StreamFormat, Wanted, devices,
 };
-use limpid_nets::{Library, LibraryConfig};
+use limpid_nets::{Library, LibraryConfig, LoadErrorKind};
 
 use super::live::{LiveArtist, LiveCell};
 use super::{Microphone, RecordingNow};
@@ -64,7 +64,7 @@ impl Recording {
         let net = match &request.clean {
             None => None,
             Some(name) => {
-                let (_, network) = library.load_live_speech(name).map_err(model)?;
+                let network = library.load_live_speech(name).map_err(model)?;
                 Some(Box::new(network) as Box<dyn SpeechNet>)
             }
         };
@@ -193,9 +193,34 @@ fn sound(error: limpid_audio::AudioError) -> EngineError {
     EngineError::Sound(error.to_string())
 }
 
+/// `name`, or "auto" where that model cannot clean while it hears: what was chosen for recordings
+/// keeps nobody from recording.
+pub(super) fn live_model(library: &Library, name: String) -> String {
+    match library.load_live_speech(&name) {
+        Err(error) if error.kind() == LoadErrorKind::Unsupported => "auto".into(),
+        _ => name,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_model_for_recordings_keeps_nobody_from_recording() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let config = LibraryConfig { packs_dir: at("packs"), imports_dir: at("imports") };
+        let library = Library::open(config).unwrap();
+        for (name, taken) in [
+            ("gsa-voice-file", "auto"),
+            ("gsa-voice-live", "gsa-voice-live"),
+            ("auto", "auto"),
+            ("no such", "no such"),
+        ] {
+            assert_eq!(live_model(&library, name.into()), taken);
+        }
+    }
 
     #[test]
     fn a_microphone_is_described_as_people_say_it() {

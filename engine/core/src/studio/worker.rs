@@ -17,7 +17,7 @@ use super::cleaned::{Cleaned, network};
 use super::live::LiveCell;
 use super::names;
 use super::player::{Deck, Kept, kept};
-use super::recording::{Recording, RecordingRequest, microphones};
+use super::recording::{Recording, RecordingRequest, live_model, microphones};
 use super::views::Drawable;
 use super::{Listening, Now, Opened, SoundView, StudioCommand, StudioEvent, ViewRequest};
 use crate::config::Wake;
@@ -397,6 +397,7 @@ impl Worker {
             })
             .and_then(|()| {
                 let raw = names::take(&self.takes_dir, SystemTime::now());
+                let clean = clean.map(|name| live_model(&self.library, name));
                 let request = RecordingRequest { raw: raw.clone(), device, clean };
                 let live = Some(self.live.clone());
                 let recording = Recording::start_with(request, &self.library, live);

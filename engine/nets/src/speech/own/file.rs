@@ -24,8 +24,10 @@ struct Heard {
     hop: Vec<f32>,
     /// `[BINS][FEATURES]`, not yet related to a level.
     features: Vec<f32>,
-    /// Mean log power; none for a frame of zeros.
-    mean: Option<f32>,
+    /// Mean log power.
+    mean: f32,
+    /// Whether it holds anything but zeros.
+    sounds: bool,
 }
 
 /// The network with the state of one recording, which it hears from its beginning to its end.
@@ -98,8 +100,8 @@ impl OwnFileSpeech {
         check_hop(input, output)?;
         let mut features = vec![0.0; BINS * FEATURES];
         let mean = self.ears.analyse(input, &mut features)?;
-        let mean = (!self.ears.is_silent()).then_some(mean);
-        self.frames.push_back(Heard { hop: input.to_vec(), features, mean });
+        let sounds = !self.ears.is_silent();
+        self.frames.push_back(Heard { hop: input.to_vec(), features, mean, sounds });
         if self.frames.len() == self.done + CORE + SIDE {
             self.run_window()?;
         }
@@ -115,8 +117,8 @@ impl OwnFileSpeech {
 
     /// Cleans the next [`CORE`] frames that wait.
     fn run_window(&mut self) -> Result<(), NetError> {
-        let heard = self.frames.make_contiguous();
-        let sounds = |frame: &Heard| frame.mean.is_some();
+        let heard = &*self.frames.make_contiguous();
+        let sounds = |frame: &Heard| frame.sounds;
         let begins = if self.has_begun { Some(0) } else { heard.iter().position(sounds) };
         let first = begins.unwrap_or(heard.len());
         let end = heard.iter().rposition(sounds).map_or(first, |last| last + 1);
@@ -127,9 +129,8 @@ impl OwnFileSpeech {
         let mut x = vec![0.0; (end - first) * width];
         let levels = levels(&heard[first..end], &mut self.level, next_sound);
         self.has_begun |= next_sound > 0;
-        for ((frame, level), x) in
-            heard[first..end].iter_mut().zip(levels).zip(x.chunks_exact_mut(width))
-        {
+        let frames = heard[first..end].iter().zip(levels);
+        for ((frame, level), x) in frames.zip(x.chunks_exact_mut(width)) {
             let mut features = frame.features.clone();
             levelled(&mut features, level);
             self.body.encode(&features, x);
@@ -162,7 +163,7 @@ fn levels(frames: &[Heard], forward: &mut Level, next: usize) -> Vec<f32> {
     let mut levels = vec![0.0; frames.len()];
     let mut running = *forward;
     for (t, (frame, level)) in frames.iter().zip(&mut levels).enumerate() {
-        running.hear(frame.mean.unwrap_or(SILENCE));
+        running.hear(frame.mean);
         *level += running.value / 2.0;
         if t + 1 == next {
             *forward = running;
@@ -170,11 +171,8 @@ fn levels(frames: &[Heard], forward: &mut Level, next: usize) -> Vec<f32> {
     }
     let mut running = Level::default();
     for (frame, level) in frames.iter().zip(&mut levels).rev() {
-        running.hear(frame.mean.unwrap_or(SILENCE));
+        running.hear(frame.mean);
         *level += running.value / 2.0;
     }
     levels
 }
-
-/// Mean log power of a frame of zeros.
-const SILENCE: f32 = -9.0;
