@@ -178,6 +178,15 @@ pub(super) struct RecordArgs {
     #[arg(long, value_name = "NAME", default_value = "auto", requires = "clean")]
     pub(super) model: String,
 
+    /// In the cleaned take, turn noise down by this much at most
+    #[arg(long, value_name = "DB", value_parser = units::decibels, requires = "clean")]
+    pub(super) limit_db: Option<f32>,
+
+    /// In the cleaned take, take this much of the room's echo out, from 0 (none) to 1; it is written
+    /// ten seconds late then
+    #[arg(long, value_name = "0..1", default_value_t = 0.0, value_parser = units::share, requires = "clean")]
+    pub(super) dereverb: f32,
+
     /// Print nothing but failures
     #[arg(short, long)]
     pub(super) quiet: bool,

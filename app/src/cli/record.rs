@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
-use limpid_engine::EngineError;
 use limpid_engine::studio::{Recorded, Recording, RecordingRequest, microphones};
+use limpid_engine::{EngineError, Speech};
 
 use super::args::RecordArgs;
 use super::{SOME_FAILED, WRONG_USAGE, interrupt, output};
@@ -26,7 +26,12 @@ pub(super) fn run(args: &RecordArgs) -> ExitCode {
     let request = RecordingRequest {
         raw: args.output.clone(),
         device: args.device.clone(),
-        clean: args.clean.then(|| args.model.clone()),
+        clean: args.clean.then(|| Speech {
+            model: args.model.clone(),
+            limit_db: args.limit_db,
+            dereverb: args.dereverb,
+            ..Speech::default()
+        }),
     };
     let recorded = Recording::start(request, places::library()).and_then(|recording| {
         let bar = (!args.quiet).then(indicatif::ProgressBar::new_spinner);

@@ -153,7 +153,10 @@ fn microphone_ui(ui: &mut Ui, state: &mut VoiceState, actions: &mut Vec<Action>)
         device_ui(ui, state);
         ui.horizontal(|ui| {
             widgets::switch(ui, &mut state.settings.records_clean, "Record a clean take too")
-                .on_hover_text("The take as it was is kept in any case.");
+                .on_hover_text(
+                    "Cleaned with the settings above, but for the loudness, while it is recorded. \
+                     The take as it was is kept in any case.",
+                );
             ui.label("A clean take too");
         });
     });

@@ -122,7 +122,7 @@ impl VoiceState {
         let device = chosen.filter(|id| self.microphone().is_none_or(|found| found.id == **id));
         StudioCommand::Record {
             device: device.cloned(),
-            clean: self.settings.records_clean.then(|| self.settings.model.clone()),
+            clean: self.settings.records_clean.then(|| self.settings.speech()),
         }
     }
 

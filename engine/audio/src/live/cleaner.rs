@@ -1,62 +1,59 @@
-//! The clean take: what the network makes of the mean of the channels, on the raw take's time axis.
+//! The clean take: the mean of the channels, cleaned as a file would be, on the raw take's time axis.
+//!
+//! It may come late, by the filters' length and, with echo removal, by ten seconds: what has to be
+//! heard and seen at once comes from [`Ear`](super::ear::Ear).
+
+use limpid_kernels::Cancel;
 
 use super::format::StreamFormat;
-use super::rate::StreamResampler;
+use super::recorder::CleanRequest;
 use super::take::TakeWriter;
+use crate::clean;
 use crate::error::{AudioError, ErrorKind};
-use crate::speech_net::SpeechNet;
 
 /// How much sound may wait for a network before it is given up. The raw take is whole all the same
 /// and can be cleaned later; a clean take with holes in it could not be mended.
 const MOST_BEHIND_SECONDS: f64 = 30.0;
 
-/// Enough silence to push out any delay: minutes of it at the usual hops.
-const MOST_SILENT_HOPS: usize = 20_000;
+/// Pieces of sound cleaned at a time: the ring is looked at in between.
+const STEPS_A_SECOND: u32 = 50;
 
 pub(crate) struct Cleaner {
-    net: Box<dyn SpeechNet>,
-    resampler: StreamResampler,
-    /// At the network's rate, from `done` on not yet heard by the network.
+    inner: Option<clean::Cleaner>,
+    cancel: Cancel,
+    /// From `done` on not yet cleaned.
     waiting: Vec<f32>,
     done: usize,
-    cleaned: Vec<f32>,
-    /// Samples that the network still owes from before the first one.
-    skip: usize,
-    device_rate: u32,
+    step: usize,
+    input: [Vec<f32>; 1],
+    cleaned: [Vec<f32>; 1],
     take: Option<TakeWriter>,
     bytes: Vec<u8>,
     format: StreamFormat,
 }
 
 impl Cleaner {
-    /// Cleans what a device gives at `device_rate`.
+    /// Cleans what a device gives.
     pub(crate) fn new(
-        mut net: Box<dyn SpeechNet>,
+        request: &mut CleanRequest,
         device: StreamFormat,
     ) -> Result<Self, AudioError> {
-        let (rate, hop) = (net.rate(), net.hop());
-        if rate == 0 || hop == 0 {
-            return Err(AudioError::new(
-                ErrorKind::Model,
-                "the model takes no sound: its rate or its hop is zero",
-            ));
-        }
-        net.reset();
+        let inner = clean::Cleaner::new(device.rate, 1, &mut *request.make_net, &request.settings)?;
         Ok(Self {
-            resampler: StreamResampler::new(device.rate, rate, 1)?,
-            waiting: Vec::with_capacity(4 * hop),
+            inner: Some(inner),
+            cancel: Cancel::new(),
+            waiting: Vec::new(),
             done: 0,
-            cleaned: vec![0.0; hop],
-            skip: net.delay(),
-            device_rate: device.rate,
+            step: device.rate.div_ceil(STEPS_A_SECOND).max(1) as usize,
+            input: [Vec::new()],
+            cleaned: [Vec::new()],
             take: None,
-            bytes: Vec::with_capacity(4 * hop),
-            format: StreamFormat { rate, channels: 1, kind: device.kind },
-            net,
+            bytes: Vec::new(),
+            format: StreamFormat { channels: 1, ..device },
         })
     }
 
-    /// What its take holds: one channel at the network's rate, samples as the device writes them.
+    /// What its take holds: one channel at the device's rate, samples as the device writes them.
     pub(crate) fn format(&self) -> StreamFormat {
         self.format
     }
@@ -70,11 +67,11 @@ impl Cleaner {
         self.take.as_mut()
     }
 
-    /// Takes samples at the device's rate. Cheap: the network hears them in [`step`](Self::step).
+    /// Takes samples. Cheap: they are cleaned in [`step`](Self::step).
     pub(crate) fn push(&mut self, mono: &[f32]) -> Result<(), AudioError> {
         self.waiting.drain(..self.done);
         self.done = 0;
-        self.resampler.push(mono, &mut self.waiting)?;
+        self.waiting.extend_from_slice(mono);
         if self.behind_seconds() > MOST_BEHIND_SECONDS {
             return Err(AudioError::new(
                 ErrorKind::Model,
@@ -84,49 +81,50 @@ impl Cleaner {
         Ok(())
     }
 
-    /// Sound that waits for the network.
+    /// Sound that waits to be cleaned.
     pub(crate) fn behind_seconds(&self) -> f64 {
         (self.waiting.len() - self.done) as f64 / f64::from(self.format.rate)
     }
 
-    /// Cleans one hop, if there is one, writes it and returns it.
-    pub(crate) fn step(&mut self) -> Result<Option<&[f32]>, AudioError> {
-        self.step_up_to(u64::MAX)
+    /// Cleans a moment of sound, if as much is there, and writes what is ready. Whether it was.
+    pub(crate) fn step(&mut self) -> Result<bool, AudioError> {
+        let is_there = self.waiting.len() - self.done >= self.step;
+        if is_there {
+            self.clean_next(self.step)?;
+        }
+        Ok(is_there)
     }
 
-    /// Lets the network hear the rest and silence behind it, until its take is as long as the raw
-    /// one of `raw_frames`.
-    pub(crate) fn finish(&mut self, raw_frames: u64) -> Result<(), AudioError> {
-        let ratio = f64::from(self.format.rate) / f64::from(self.device_rate.max(1));
-        let whole = (raw_frames as f64 * ratio).round() as u64;
-        let silence = vec![0.0; self.cleaned.len()];
-        // a network that gives less than it promised must not be waited for without end
-        for _ in 0..MOST_SILENT_HOPS {
-            while self.step_up_to(whole)?.is_some() {}
-            if self.take.as_ref().is_none_or(|take| take.frames() >= whole) {
-                return Ok(());
-            }
-            self.push(&silence)?;
+    /// Cleans all that waits, and what was held back: its take is as long as the raw one then.
+    pub(crate) fn finish(&mut self) -> Result<(), AudioError> {
+        while self.step()? {}
+        self.clean_next(self.waiting.len() - self.done)?;
+        if let Some(inner) = self.inner.take() {
+            inner.finish(&mut self.cleaned, &self.cancel)?;
         }
-        Err(AudioError::new(ErrorKind::Model, "the model holds back what it hears"))
+        self.write()
     }
 
-    /// One hop, of which no more is written than makes the take `whole` frames long.
-    fn step_up_to(&mut self, whole: u64) -> Result<Option<&[f32]>, AudioError> {
-        let hop = self.cleaned.len();
-        let Some(input) = self.waiting.get(self.done..self.done + hop) else { return Ok(None) };
-        self.net.process(input, &mut self.cleaned)?;
-        self.done += hop;
-        let late = self.skip.min(hop);
-        self.skip -= late;
-        let ready = &self.cleaned[late..];
-        if let Some(take) = &mut self.take {
-            let room = usize::try_from(whole.saturating_sub(take.frames())).unwrap_or(usize::MAX);
-            self.bytes.clear();
-            self.format.kind.floats_to_file(&ready[..ready.len().min(room)], &mut self.bytes);
-            take.append(&self.bytes)?;
+    fn clean_next(&mut self, count: usize) -> Result<(), AudioError> {
+        let [input] = &mut self.input;
+        input.clear();
+        input.extend_from_slice(&self.waiting[self.done..self.done + count]);
+        self.done += count;
+        if let Some(inner) = &mut self.inner {
+            inner.push(&self.input, &mut self.cleaned, &self.cancel)?;
         }
-        Ok(Some(ready))
+        self.write()
+    }
+
+    fn write(&mut self) -> Result<(), AudioError> {
+        let [cleaned] = &mut self.cleaned;
+        self.bytes.clear();
+        self.format.kind.floats_to_file(cleaned, &mut self.bytes);
+        cleaned.clear();
+        match &mut self.take {
+            Some(take) if !self.bytes.is_empty() => take.append(&self.bytes),
+            _ => Ok(()),
+        }
     }
 
     /// Ends its take. Returns the frames in it.

@@ -5,8 +5,9 @@
 //!   └ ring, 10 s
 //! limpid-recorder      recorder  writes the raw take, measures levels, then cleans: raw comes first
 //!   ├ take.wav         take      bit for bit what the device gave
-//!   ├ take (clean).wav cleaner   the mean of the channels, through a `SpeechNet`
-//!   └ ring, 60 ms      monitor   the cleaned sound to a loudspeaker, off by default
+//!   ├ take (clean).wav cleaner   the mean of the channels, cleaned as a file would be: full band
+//!   ├ ear              ear       the network alone, at once: what is drawn and heard meanwhile
+//!   └ ring, 60 ms      monitor   what the ear gives, to a loudspeaker, off by default
 //! limpid-flush         flush     brings what was written to the disk itself, twice a second
 //! ```
 //!
@@ -16,6 +17,7 @@
 pub mod capture;
 mod cleaner;
 pub mod devices;
+mod ear;
 mod flush;
 pub mod format;
 mod level;
@@ -33,7 +35,8 @@ pub use format::{SampleKind, StreamFormat};
 pub use level::Level;
 pub use open::Wanted;
 pub use recorder::{
-    MonitorRequest, RecordRequest, Recorder, Snapshot, State, Take, View, Views, clean_path,
+    CleanRequest, MakeLiveNet, MonitorRequest, RecordRequest, Recorder, Snapshot, State, Take,
+    View, Views, clean_path,
 };
 
 pub(crate) use rate::StreamResampler;

@@ -15,6 +15,7 @@ use super::level::{Level, Shared};
 use super::open::Wanted;
 use super::storage::{Disk, Storage};
 use super::worker::{self, Command, Job, Taps};
+use crate::clean::CleanSettings;
 use crate::error::AudioError;
 use crate::speech_net::SpeechNet;
 
@@ -26,13 +27,31 @@ const VIEW_SAMPLES: usize = 1 << 17;
 pub struct RecordRequest {
     /// Where the raw take goes, a WAV: bit for bit what the device gave. Must not exist.
     pub raw: PathBuf,
-    /// What cleans, if anything does. The clean take holds the mean of the channels, at the
-    /// network's rate, on the raw take's time axis and as long.
-    pub net: Option<Box<dyn SpeechNet>>,
-    /// Where the clean take goes; [`clean_path`] of `raw` if not told. Must not exist.
-    pub clean: Option<PathBuf>,
+    /// The clean take, if there is to be one.
+    pub clean: Option<CleanRequest>,
     /// Where it is heard while it is recorded, if anywhere.
     pub monitor: Option<MonitorRequest>,
+}
+
+/// Makes the networks of a recording: each has a memory of its own.
+pub type MakeLiveNet = Box<dyn FnMut() -> Result<Box<dyn SpeechNet>, AudioError> + Send>;
+
+/// A clean take. It holds the mean of the channels, at the raw take's rate and on its time axis.
+pub struct CleanRequest {
+    /// Makes what cleans: once for the take, once for what is heard and drawn meanwhile.
+    pub make_net: MakeLiveNet,
+    /// How it is cleaned. With echo removal the take grows ten seconds late, which a crash then
+    /// costs; the loudness is left as it is.
+    pub settings: CleanSettings,
+    /// Where it goes; [`clean_path`] of the raw take if not told. Must not exist.
+    pub path: Option<PathBuf>,
+}
+
+impl CleanRequest {
+    /// All noise out, beside the raw take.
+    pub fn new(make_net: MakeLiveNet) -> Self {
+        Self { make_net, settings: CleanSettings::default(), path: None }
+    }
 }
 
 /// Where to listen along: to the cleaned sound, or to the mean of the channels without a network.
@@ -95,7 +114,7 @@ pub struct Snapshot {
     pub level: Level,
     /// Room on the disk, in bytes, where the system tells.
     pub bytes_left: Option<u64>,
-    /// Sound that waits for the network, in seconds.
+    /// Sound that waits to be cleaned, in seconds.
     pub behind_secs: f64,
     /// Whether the clean take has ended before the raw one; [`Take::clean_ended_early`] says why.
     pub clean_has_ended: bool,
@@ -162,7 +181,7 @@ impl View {
 pub struct Views {
     /// As heard.
     pub raw: View,
-    /// As cleaned.
+    /// As the network cleans it, without what lies above its band.
     pub clean: View,
 }
 

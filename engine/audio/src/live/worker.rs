@@ -10,6 +10,7 @@ use rtrb::Producer;
 
 use super::capture::Capture;
 use super::cleaner::Cleaner;
+use super::ear::Ear;
 use super::flush::Flusher;
 use super::format::{StreamFormat, mean_of_channels};
 use super::level::{LevelMeter, Shared};
@@ -71,6 +72,7 @@ struct Worker {
     raw: TakeWriter,
     clean_path: Option<PathBuf>,
     cleaner: Option<Cleaner>,
+    ear: Option<Ear>,
     clean_error: Option<AudioError>,
     monitor: Option<Monitor>,
     monitor_error: Option<AudioError>,
@@ -96,8 +98,9 @@ impl Worker {
         shared: Arc<Shared>,
         taps: Taps,
     ) -> Result<Self, AudioError> {
-        let RecordRequest { raw: raw_path, net, clean, monitor } = request;
-        let clean_path = net.is_some().then(|| clean.unwrap_or_else(|| clean_path(&raw_path)));
+        let RecordRequest { raw: raw_path, mut clean, monitor } = request;
+        let clean_path =
+            clean.as_mut().map(|clean| clean.path.take().unwrap_or_else(|| clean_path(&raw_path)));
         // told before a microphone is opened; what makes it certain is how the files are made
         for path in [Some(&raw_path), clean_path.as_ref()].into_iter().flatten() {
             if path.symlink_metadata().is_ok() {
@@ -107,7 +110,11 @@ impl Worker {
         }
         let capture = open()?;
         let format = capture.format();
-        let mut cleaner = net.map(|net| Cleaner::new(net, format)).transpose()?;
+        let mut cleaner = clean.as_mut().map(|clean| Cleaner::new(clean, format)).transpose()?;
+        let ear = match &mut clean {
+            Some(clean) => Some(Ear::new((clean.make_net)()?, format.rate)?),
+            None => None,
+        };
         let raw = TakeWriter::create(storage, &raw_path, format)?;
         if let (Some(cleaner), Some(path)) = (&mut cleaner, &clean_path) {
             match TakeWriter::create(storage, path, cleaner.format()) {
@@ -138,6 +145,7 @@ impl Worker {
             raw,
             clean_path,
             cleaner,
+            ear,
             clean_error: None,
             monitor: None,
             monitor_error: None,
@@ -208,7 +216,7 @@ impl Worker {
             ended.get_or_insert(kept(error, frames).at(&raw_path));
         }
         if let Some(mut cleaner) = self.cleaner.take() {
-            let finished = cleaner.finish(frames);
+            let finished = cleaner.finish();
             let closed = cleaner.close().map_or(Ok(0), |closed| closed);
             if let Err(error) = finished.and(closed) {
                 self.clean_error.get_or_insert(error);
@@ -270,12 +278,13 @@ impl Worker {
             self.mono.clear();
             mean_of_channels(&self.floats, usize::from(self.format.channels), &mut self.mono);
             let _ = self.taps.raw.push_partial_slice(&self.mono);
-            match &mut self.cleaner {
-                Some(cleaner) => {
-                    if let Err(error) = cleaner.push(&self.mono) {
-                        self.end_clean(error);
-                    }
-                }
+            if let Some(Err(error)) = self.cleaner.as_mut().map(|cleaner| cleaner.push(&self.mono))
+            {
+                self.end_clean(error);
+            }
+            match self.ear.as_mut().map(|ear| ear.push(&self.mono)) {
+                Some(Ok(())) => {}
+                Some(Err(error)) => self.end_ear(error),
                 None => {
                     let told = self.monitor_error.take();
                     self.monitor_error = play(&mut self.monitor, &self.mono, told);
@@ -285,32 +294,43 @@ impl Worker {
         Ok(self.wire.len())
     }
 
-    /// Lets the network work for a moment. Whether there is more for it to do.
+    /// Lets both networks work for a moment, by turns. Whether there is more for them to do.
     fn clean(&mut self) -> bool {
-        let Some(cleaner) = &mut self.cleaner else { return false };
         let started = Instant::now();
         let mut is_behind = true;
-        let mut failure = None;
         while is_behind && started.elapsed() < CLEAN_AT_A_TIME {
-            match cleaner.step() {
-                Ok(Some(cleaned)) => {
-                    let _ = self.taps.clean.push_partial_slice(cleaned);
-                    self.monitor_error =
-                        play(&mut self.monitor, cleaned, self.monitor_error.take());
-                }
-                Ok(None) => is_behind = false,
-                Err(error) => {
-                    failure = Some(error);
-                    is_behind = false;
-                }
+            is_behind = self.listen();
+            match self.cleaner.as_mut().map(Cleaner::step) {
+                Some(Ok(is_more)) => is_behind |= is_more,
+                Some(Err(error)) => self.end_clean(error),
+                None => {}
             }
         }
-        let behind = (cleaner.behind_seconds() * 1e6) as u64;
-        self.shared.behind_micros.store(behind, Ordering::Relaxed);
-        if let Some(error) = failure {
-            self.end_clean(error);
-        }
+        let behind = self.cleaner.as_ref().map_or(0.0, Cleaner::behind_seconds);
+        self.shared.behind_micros.store((behind * 1e6) as u64, Ordering::Relaxed);
         is_behind
+    }
+
+    /// Lets the ear hear a hop, if there is one.
+    fn listen(&mut self) -> bool {
+        match self.ear.as_mut().map(Ear::step) {
+            Some(Ok(Some(cleaned))) => {
+                let _ = self.taps.clean.push_partial_slice(cleaned);
+                self.monitor_error = play(&mut self.monitor, cleaned, self.monitor_error.take());
+                return true;
+            }
+            Some(Err(error)) => self.end_ear(error),
+            Some(Ok(None)) | None => {}
+        }
+        false
+    }
+
+    /// Nothing clean is heard or drawn any more; the takes go on.
+    fn end_ear(&mut self, error: AudioError) {
+        self.ear = None;
+        if self.monitor.take().is_some() {
+            self.monitor_error.get_or_insert(error);
+        }
     }
 
     /// The clean take ends; the raw one goes on.
@@ -355,7 +375,7 @@ impl Worker {
             (Some(wanted), _) => {
                 // the one before is closed first: some devices open once
                 self.monitor = None;
-                let rate = self.cleaner.as_ref().map_or(self.format.rate, |c| c.format().rate);
+                let rate = self.ear.as_ref().map_or(self.format.rate, Ear::rate);
                 match Monitor::open(wanted, rate) {
                     Ok(monitor) => self.monitor = Some(monitor),
                     Err(error) => self.monitor_error = Some(error),

@@ -75,9 +75,9 @@ pub enum StudioCommand {
     Record {
         /// A device by [`Microphone::id`]; none is the system's default.
         device: Option<String>,
-        /// Write a clean take with this model too, or with the best that can where this one needs to
-        /// hear what comes next.
-        clean: Option<String>,
+        /// Write a clean take with these settings too, with the best model that can where the chosen
+        /// one needs to hear what comes next. [`Speech::loudness`] has no part in it.
+        clean: Option<Speech>,
     },
     /// Pause or go on recording.
     PauseRecording(bool),

@@ -1,26 +1,31 @@
 //! Recording from a microphone: what the studio and the command line share.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use limpid_audio::SpeechNet;
 use limpid_audio::live::{
-    Direction, Level, RecordRequest, Recorder, SampleKind, State, StreamFormat, Wanted, devices,
+    CleanRequest, Direction, Level, RecordRequest, Recorder, SampleKind, State, StreamFormat,
+    Wanted, devices,
 };
+use limpid_audio::settings::Speech;
+use limpid_audio::{AudioError, ErrorKind, SpeechNet};
 use limpid_nets::{Library, LibraryConfig, LoadErrorKind};
 
 use super::live::{LiveArtist, LiveCell};
 use super::{Microphone, RecordingNow};
 use crate::error::EngineError;
+use crate::sound;
 
 /// What to record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RecordingRequest {
     /// The raw take, a WAV: bit for bit what the device gives. Must not exist.
     pub raw: PathBuf,
     /// A device by [`Microphone::id`] or name; none is the system's default.
     pub device: Option<String>,
-    /// A model ("auto" for the best one here) that makes a clean take beside the raw one.
-    pub clean: Option<String>,
+    /// Makes a clean take beside the raw one, with a model that can while it hears ("auto" for the
+    /// best one here). [`Speech::loudness`] has no part in it.
+    pub clean: Option<Speech>,
 }
 
 /// What a recording left.
@@ -52,26 +57,38 @@ impl Recording {
     /// # Errors
     /// [`EngineError::Model`]; [`EngineError::Sound`] when there is no thread.
     pub fn start(request: RecordingRequest, config: LibraryConfig) -> Result<Self, EngineError> {
-        let library = Library::open(config).map_err(model)?;
+        let library = Arc::new(Library::open(config).map_err(model)?);
         Self::start_with(request, &library, None)
     }
 
     pub(super) fn start_with(
         request: RecordingRequest,
-        library: &Library,
+        library: &Arc<Library>,
         drawn_into: Option<LiveCell>,
     ) -> Result<Self, EngineError> {
-        let net = match &request.clean {
+        let mut clean_rate = None;
+        let clean = match request.clean {
             None => None,
-            Some(name) => {
-                let network = library.load_live_speech(name).map_err(model)?;
-                Some(Box::new(network) as Box<dyn SpeechNet>)
+            Some(speech) => {
+                let network = library.load_live_speech(&speech.model).map_err(model)?;
+                clean_rate = Some(network.rate());
+                let settings = sound::settings(&speech);
+                let (library, mut first) = (Arc::clone(library), Some(network));
+                let make_net = Box::new(move || {
+                    let network = match first.take() {
+                        Some(network) => network,
+                        None => library.load_live_speech(&speech.model).map_err(|error| {
+                            AudioError::new(ErrorKind::Model, error.to_string()).because(error)
+                        })?,
+                    };
+                    Ok(Box::new(network) as Box<dyn SpeechNet>)
+                });
+                Some(CleanRequest { settings, ..CleanRequest::new(make_net) })
             }
         };
-        let clean_rate = net.as_ref().map(|net| net.rate());
-        let wanted = RecordRequest { raw: request.raw, net, ..RecordRequest::default() };
+        let wanted = RecordRequest { raw: request.raw, clean, ..RecordRequest::default() };
         let mut recorder =
-            Recorder::start(wanted, request.device, Wanted::default()).map_err(sound)?;
+            Recorder::start(wanted, request.device, Wanted::default()).map_err(recorder_error)?;
         let artist = drawn_into
             .zip(recorder.take_views())
             .map(|(cell, views)| LiveArtist::new(views, clean_rate, cell));
@@ -128,7 +145,7 @@ impl Recording {
     /// # Errors
     /// [`EngineError::Sound`]: nothing was recorded, and why. No file is left then.
     pub fn finish(self) -> Result<Recorded, EngineError> {
-        let take = self.recorder.finish().map_err(sound)?;
+        let take = self.recorder.finish().map_err(recorder_error)?;
         let mut remarks: Vec<String> = [&take.ended_early, &take.clean_ended_early]
             .into_iter()
             .flatten()
@@ -161,7 +178,7 @@ impl std::fmt::Debug for Recording {
 /// # Errors
 /// [`EngineError::Sound`]: the system's sound service cannot be reached.
 pub fn microphones() -> Result<Vec<Microphone>, EngineError> {
-    let found = devices(Direction::Input).map_err(sound)?;
+    let found = devices(Direction::Input).map_err(recorder_error)?;
     Ok(found
         .into_iter()
         .map(|device| Microphone {
@@ -189,7 +206,7 @@ fn model(error: limpid_nets::LoadError) -> EngineError {
     EngineError::Model(error.to_string())
 }
 
-fn sound(error: limpid_audio::AudioError) -> EngineError {
+fn recorder_error(error: AudioError) -> EngineError {
     EngineError::Sound(error.to_string())
 }
 
@@ -233,8 +250,8 @@ mod tests {
     fn a_model_that_is_not_there_is_told_before_a_microphone_is_opened() {
         let dir = tempfile::tempdir().unwrap();
         let raw = dir.path().join("a.wav");
-        let request =
-            RecordingRequest { raw: raw.clone(), device: None, clean: Some("no-such".into()) };
+        let no_such = Speech { model: "no-such".into(), ..Speech::default() };
+        let request = RecordingRequest { raw: raw.clone(), device: None, clean: Some(no_such) };
         let error = Recording::start(request, crate::testing::library(dir.path())).unwrap_err();
         assert!(error.to_string().contains("no-such"), "{error}");
         assert!(!raw.exists());

@@ -384,7 +384,7 @@ impl Worker {
         });
     }
 
-    fn record(&mut self, device: Option<String>, clean: Option<String>) {
+    fn record(&mut self, device: Option<String>, clean: Option<Speech>) {
         if self.recording.is_some() {
             return;
         }
@@ -397,7 +397,10 @@ impl Worker {
             })
             .and_then(|()| {
                 let raw = names::take(&self.takes_dir, SystemTime::now());
-                let clean = clean.map(|name| live_model(&self.library, name));
+                let clean = clean.map(|speech| Speech {
+                    model: live_model(&self.library, speech.model.clone()),
+                    ..speech
+                });
                 let request = RecordingRequest { raw: raw.clone(), device, clean };
                 let live = Some(self.live.clone());
                 let recording = Recording::start_with(request, &self.library, live);

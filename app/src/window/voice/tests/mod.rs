@@ -247,7 +247,7 @@ fn an_empty_page_says_what_to_do_and_lists_the_microphones() {
     window.shoot("1-empty");
     window.click("Record now");
     let device = None;
-    let clean = Some("auto".into());
+    let clean = Some(Speech::default());
     assert_eq!(window.asked(), [StudioCommand::Record { device, clean }]);
 
     window.tell(StudioEvent::Devices(Vec::new()));

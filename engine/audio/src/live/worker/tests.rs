@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::live::storage::{Disk, TakeFile};
-use crate::live::{Fault, Feed, Recorder, SampleKind, Snapshot};
+use crate::live::{CleanRequest, Fault, Feed, Recorder, SampleKind, Snapshot};
 use crate::speech_net::SpeechNet;
 
 const MONO: StreamFormat = StreamFormat { rate: 8000, channels: 1, kind: SampleKind::I16 };
@@ -45,6 +45,11 @@ fn start(request: RecordRequest, format: StreamFormat) -> (Feed, Recorder) {
     (feed, Recorder::start_from(request, move || Ok(capture)).unwrap())
 }
 
+/// Cleans with copies of `net`.
+fn through(net: Late) -> Option<CleanRequest> {
+    Some(CleanRequest::new(Box::new(move || Ok(Box::new(net.clone())))))
+}
+
 fn request(folder: &TempDir) -> RecordRequest {
     RecordRequest { raw: folder.path().join("take.wav"), ..RecordRequest::default() }
 }
@@ -61,6 +66,7 @@ fn read_wav(path: &Path) -> (hound::WavSpec, Vec<u8>) {
 }
 
 /// Gives what it hears, `delay` samples late.
+#[derive(Clone)]
 struct Late {
     rate: u32,
     delay: usize,
@@ -135,9 +141,8 @@ fn the_raw_take_is_what_the_device_gave_bit_for_bit() {
 fn the_clean_take_lies_on_the_raw_ones_axis() {
     for (frames, delay) in [(1000, 0), (4321, 200), (5, 333)] {
         let folder = TempDir::new().unwrap();
-        let net: Box<dyn SpeechNet> = Box::new(Late::new(8000, delay));
-        let (mut feed, recorder) =
-            start(RecordRequest { net: Some(net), ..request(&folder) }, MONO);
+        let clean = through(Late::new(8000, delay));
+        let (mut feed, recorder) = start(RecordRequest { clean, ..request(&folder) }, MONO);
         feed.push(&ramp(0, frames));
         let take = recorder.finish().unwrap();
         let clean = take.clean.unwrap();
@@ -148,25 +153,41 @@ fn the_clean_take_lies_on_the_raw_ones_axis() {
 }
 
 #[test]
-fn a_network_of_another_rate_gets_its_own() {
+fn a_network_of_another_rate_gets_its_own_and_the_take_keeps_the_full_band() {
     let folder = TempDir::new().unwrap();
     let stereo = StreamFormat { rate: 44_100, channels: 2, kind: SampleKind::F32 };
-    let net: Box<dyn SpeechNet> = Box::new(Late::new(16_000, 40));
-    let (mut feed, recorder) = start(RecordRequest { net: Some(net), ..request(&folder) }, stereo);
-    let tone = |i: usize, rate: f32| (std::f32::consts::TAU * 500.0 * i as f32 / rate).sin();
+    let clean = through(Late::new(16_000, 40));
+    let (mut feed, recorder) = start(RecordRequest { clean, ..request(&folder) }, stereo);
+    // One tone in the network's band, one above it.
+    let tone = |i: usize, hz: f32| (std::f32::consts::TAU * hz * i as f32 / 44_100.0).sin();
+    let heard = |i: usize| 0.5 * tone(i, 500.0) + 0.25 * tone(i, 12_000.0);
     for i in 0..44_100 {
-        let x = tone(i, 44_100.0);
-        feed.push(&[x.to_ne_bytes(), (x * 0.5).to_ne_bytes()].concat());
+        feed.push(&[heard(i).to_ne_bytes(), (heard(i) * 0.5).to_ne_bytes()].concat());
     }
     let take = recorder.finish().unwrap();
     let clean = take.clean.unwrap();
     let mut reader = hound::WavReader::open(&clean).unwrap();
-    assert_eq!((reader.spec().channels, reader.spec().sample_rate), (1, 16_000));
+    assert_eq!((reader.spec().channels, reader.spec().sample_rate), (1, 44_100));
     let samples: Vec<f32> = reader.samples().map(Result::unwrap).collect();
-    assert_eq!(samples.len(), 16_000);
-    for (i, sample) in samples.iter().enumerate().skip(200).take(15_600) {
-        assert!((sample - 0.75 * tone(i, 16_000.0)).abs() < 2e-3, "sample {i}: {sample}");
+    assert_eq!(samples.len(), 44_100);
+    for (i, sample) in samples.iter().enumerate().skip(3000).take(38_000) {
+        assert!((sample - 0.75 * heard(i)).abs() < 2e-3, "sample {i}: {sample}");
     }
+}
+
+#[test]
+fn an_echo_taken_out_costs_the_take_no_sample() {
+    let folder = TempDir::new().unwrap();
+    let mut clean = through(Late::new(8000, 100)).unwrap();
+    clean.settings.dereverb = 0.5;
+    let wanted = RecordRequest { clean: Some(clean), ..request(&folder) };
+    let (mut feed, recorder) = start(wanted, MONO);
+    feed.push(&ramp(0, 20_000));
+    let take = recorder.finish().unwrap();
+    assert!(take.clean_ended_early.is_none());
+    let (clean, raw) = (read_wav(&take.clean.unwrap()).1, read_wav(&take.raw).1);
+    assert_eq!(clean.len(), raw.len());
+    assert!(clean != raw, "the echo of a ramp is the ramp");
 }
 
 #[test]
@@ -192,8 +213,8 @@ fn a_pause_is_cut_out() {
 #[test]
 fn a_device_that_goes_takes_nothing_with_it() {
     let folder = TempDir::new().unwrap();
-    let net: Box<dyn SpeechNet> = Box::new(Late::new(8000, 100));
-    let (mut feed, recorder) = start(RecordRequest { net: Some(net), ..request(&folder) }, MONO);
+    let clean = through(Late::new(8000, 100));
+    let (mut feed, recorder) = start(RecordRequest { clean, ..request(&folder) }, MONO);
     feed.push(&ramp(0, 3000));
     feed.flag().count_overrun();
     feed.flag().raise(Fault::Unplugged);
@@ -213,8 +234,8 @@ fn a_device_that_goes_takes_nothing_with_it() {
 #[test]
 fn nothing_heard_leaves_no_file() {
     let folder = TempDir::new().unwrap();
-    let net: Box<dyn SpeechNet> = Box::new(Late::new(8000, 100));
-    let (feed, recorder) = start(RecordRequest { net: Some(net), ..request(&folder) }, MONO);
+    let clean = through(Late::new(8000, 100));
+    let (feed, recorder) = start(RecordRequest { clean, ..request(&folder) }, MONO);
     drop(feed);
     let error = recorder.finish().unwrap_err();
     assert_eq!(error.to_string(), "the microphone was unplugged or switched off");
@@ -228,8 +249,8 @@ fn files_that_are_there_stay_as_they_are() {
     for (there, with_net) in [("take.wav", false), ("take (clean).wav", true)] {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join(there), b"mine").unwrap();
-        let net = with_net.then(|| Box::new(Late::new(8000, 0)) as Box<dyn SpeechNet>);
-        let (_feed, recorder) = start(RecordRequest { net, ..request(&folder) }, MONO);
+        let clean = if with_net { through(Late::new(8000, 0)) } else { None };
+        let (_feed, recorder) = start(RecordRequest { clean, ..request(&folder) }, MONO);
         let error = recorder.finish().unwrap_err();
         assert!(error.to_string().starts_with("there is already a file of this name: "), "{error}");
         assert_eq!(std::fs::read(folder.path().join(there)).unwrap(), b"mine");
@@ -256,7 +277,7 @@ fn a_network_that_fails_or_is_slow_costs_the_clean_take_alone() {
     let slow = Late { nap: Duration::from_millis(5), ..Late::new(8000, 0) };
     for (net, sentence) in [(failing, "the model gave up"), (slow, "too slow")] {
         let folder = TempDir::new().unwrap();
-        let request = RecordRequest { net: Some(Box::new(net)), ..request(&folder) };
+        let request = RecordRequest { clean: through(net), ..request(&folder) };
         let (mut feed, recorder) = start(request, MONO);
         for second in 0..40 {
             feed.push(&ramp(second * 8000, (second + 1) * 8000));
@@ -276,9 +297,8 @@ fn a_network_that_fails_or_is_slow_costs_the_clean_take_alone() {
 #[test]
 fn a_picture_gets_both_sides() {
     let folder = TempDir::new().unwrap();
-    let net: Box<dyn SpeechNet> = Box::new(Late::new(8000, 80));
-    let (mut feed, mut recorder) =
-        start(RecordRequest { net: Some(net), ..request(&folder) }, MONO);
+    let clean = through(Late::new(8000, 80));
+    let (mut feed, mut recorder) = start(RecordRequest { clean, ..request(&folder) }, MONO);
     let mut views = recorder.take_views().unwrap();
     feed.push(&ramp(0, 800));
     let (mut raw, mut clean) = (Vec::new(), Vec::new());
@@ -344,10 +364,10 @@ fn a_full_disk_ends_a_take_that_stays_whole() {
     for with_net in [false, true] {
         let folder = TempDir::new().unwrap();
         let room = Arc::new(AtomicU64::new(50_001));
-        let net = with_net.then(|| Box::new(Late::new(8000, 0)) as Box<dyn SpeechNet>);
+        let clean = if with_net { through(Late::new(8000, 0)) } else { None };
         let (mut feed, capture) = Capture::fed(MONO, 60.0);
         let recorder = Recorder::start_on(
-            RecordRequest { net, ..request(&folder) },
+            RecordRequest { clean, ..request(&folder) },
             move || Ok(capture),
             Box::new(Small(room)),
         )
