@@ -1,12 +1,16 @@
 //! Title, artist and the like, by the names that Vorbis comments use, and how other formats name
 //! them.
 
+use crate::picture::{self, Picture};
+
 /// The most text kept of one tag, in bytes: nobody reads more, and a hostile file may promise it.
 pub(crate) const MAX_TAG_BYTES: usize = 64 << 10;
 /// The most tags kept.
 pub(crate) const MAX_TAGS: usize = 256;
 /// The most bytes kept of one WAV chunk that is carried over as it is.
 pub(crate) const MAX_CHUNK_BYTES: u32 = 1 << 20;
+/// The most of an ID3 chunk, which may hold pictures.
+pub(crate) const MAX_ID3_BYTES: u32 = 16 << 20;
 
 /// The Vorbis comment that tells the loudspeaker positions in a FLAC file.
 pub(crate) const MASK_TAG: &str = "WAVEFORMATEXTENSIBLE_CHANNEL_MASK";
@@ -16,6 +20,7 @@ pub(crate) const MASK_TAG: &str = "WAVEFORMATEXTENSIBLE_CHANNEL_MASK";
 pub struct Tags {
     entries: Vec<(String, String)>,
     wav_chunks: Vec<([u8; 4], Vec<u8>)>,
+    pictures: Vec<Picture>,
 }
 
 /// Vorbis comment name, RIFF `INFO` name, ID3v2 frame.
@@ -71,6 +76,17 @@ impl Tags {
         self.entries.push((name, value.to_owned()));
     }
 
+    /// The cover and other pictures.
+    #[must_use]
+    pub fn pictures(&self) -> &[Picture] {
+        &self.pictures
+    }
+
+    /// Adds a picture; one that is there already or beyond 8 MiB, and a ninth, is left out.
+    pub fn add_picture(&mut self, picture: Picture) {
+        picture::add(&mut self.pictures, picture);
+    }
+
     /// Whole WAV chunks that go from a WAV file into a WAV file untouched: name, content.
     #[must_use]
     pub fn wav_chunks(&self) -> &[([u8; 4], Vec<u8>)] {
@@ -111,7 +127,7 @@ impl Tags {
         list
     }
 
-    /// The tags as an ID3v2.4 tag in UTF-8; empty without tags.
+    /// Tags and pictures as an ID3v2.4 tag in UTF-8; empty without any.
     pub(crate) fn id3(&self) -> Vec<u8> {
         let mut frames = Vec::new();
         for (key, value) in &self.entries {
@@ -126,6 +142,9 @@ impl Tags {
             frames.extend_from_slice(&syncsafe(body.len()));
             frames.extend_from_slice(&[0, 0]);
             frames.extend_from_slice(&body);
+        }
+        for picture in &self.pictures {
+            frames.extend_from_slice(&picture.id3_frame());
         }
         if frames.is_empty() {
             return frames;
@@ -154,7 +173,7 @@ impl Tags {
 }
 
 /// A number in 4 bytes of 7 bits, as ID3 wants it.
-fn syncsafe(number: usize) -> [u8; 4] {
+pub(crate) fn syncsafe(number: usize) -> [u8; 4] {
     [21, 14, 7, 0].map(|shift| u8::try_from((number >> shift) & 0x7f).unwrap_or(0))
 }
 

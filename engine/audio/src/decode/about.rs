@@ -4,9 +4,15 @@ use symphonia::core::audio::Channels;
 use symphonia::core::codecs::audio::well_known as codec;
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};
 use symphonia::core::formats::FormatReader;
-use symphonia::core::meta::{RawValue, StandardTag, Tag};
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::meta::{
+    MetadataOptions, MetadataReader, MetadataRevision, RawValue, StandardTag, StandardVisualKey,
+    Tag, Visual,
+};
+use symphonia::default::meta::Id3v2Reader;
 
 use crate::info::SampleFormat;
+use crate::picture::Picture;
 use crate::tags::Tags;
 
 /// Codings that Limpid can name, read or not.
@@ -69,30 +75,105 @@ pub(super) fn channel_mask(channels: &Channels) -> Option<u32> {
     }
 }
 
-/// All tags of a file, and the gapless note that iTunes leaves, if there is one.
+/// All tags and pictures of a file, and the gapless note that iTunes leaves, if there is one.
 pub(super) fn tags(format: &mut dyn FormatReader) -> (Tags, Option<Gapless>) {
     let mut tags = Tags::default();
     let mut gapless = None;
     let mut metadata = format.metadata();
     loop {
         if let Some(revision) = metadata.current() {
-            let of_tracks = revision.per_track.iter().flat_map(|track| &track.metadata.tags);
-            for tag in revision.media.tags.iter().chain(of_tracks) {
-                if tag.raw.key.ends_with("iTunSMPB") {
-                    gapless =
-                        gapless.or(text(&tag.raw.value).and_then(|text| Gapless::parse(&text)));
-                    continue;
-                }
-                if let Some((name, value)) = named(tag) {
-                    tags.add(&name, &value);
-                }
-            }
+            gapless = gapless.or(add_revision(revision, &mut tags));
         }
         if metadata.pop().is_none() {
             return (tags, gapless);
         }
     }
 }
+
+/// Adds what an ID3v2 tag says. A broken one says nothing.
+pub(super) fn read_id3(tag: &[u8], tags: &mut Tags) {
+    let source = Box::new(std::io::Cursor::new(tag.to_vec()));
+    let stream = MediaSourceStream::new(source, MediaSourceStreamOptions::default());
+    let read = Id3v2Reader::try_new(stream, MetadataOptions::default())
+        .and_then(|mut reader| reader.read_all());
+    if let Ok(read) = read {
+        add_revision(&read.revision, tags);
+    }
+}
+
+fn add_revision(revision: &MetadataRevision, tags: &mut Tags) -> Option<Gapless> {
+    let mut gapless = None;
+    let of_tracks = revision.per_track.iter().map(|track| &track.metadata);
+    for metadata in std::iter::once(&revision.media).chain(of_tracks) {
+        for tag in &metadata.tags {
+            if tag.raw.key.ends_with("iTunSMPB") {
+                gapless = gapless.or(text(&tag.raw.value).and_then(|text| Gapless::parse(&text)));
+            } else if let Some((name, value)) = named(tag) {
+                tags.add(&name, &value);
+            }
+        }
+        for visual in &metadata.visuals {
+            tags.add_picture(picture(visual));
+        }
+    }
+    gapless
+}
+
+/// What a picture shows, by the numbers of ID3v2 and FLAC.
+const KINDS: [StandardVisualKey; 21] = [
+    StandardVisualKey::Other,
+    StandardVisualKey::FileIcon,
+    StandardVisualKey::OtherIcon,
+    StandardVisualKey::FrontCover,
+    StandardVisualKey::BackCover,
+    StandardVisualKey::Leaflet,
+    StandardVisualKey::Media,
+    StandardVisualKey::LeadArtistPerformerSoloist,
+    StandardVisualKey::ArtistPerformer,
+    StandardVisualKey::Conductor,
+    StandardVisualKey::BandOrchestra,
+    StandardVisualKey::Composer,
+    StandardVisualKey::Lyricist,
+    StandardVisualKey::RecordingLocation,
+    StandardVisualKey::RecordingSession,
+    StandardVisualKey::Performance,
+    StandardVisualKey::ScreenCapture,
+    StandardVisualKey::Other, // a bright coloured fish
+    StandardVisualKey::Illustration,
+    StandardVisualKey::BandArtistLogo,
+    StandardVisualKey::PublisherStudioLogo,
+];
+
+fn picture(visual: &Visual) -> Picture {
+    // MP4 does not say what its one picture shows: it is the cover.
+    let shows = visual.usage.unwrap_or(StandardVisualKey::FrontCover);
+    let kind = KINDS.iter().position(|kind| *kind == shows).unwrap_or(0);
+    let description = visual.tags.iter().find_map(|tag| match tag.std.as_ref() {
+        Some(StandardTag::Description(_)) => text(&tag.raw.value),
+        _ => None,
+    });
+    let magic: &[(&[u8], &str)] = &[
+        (b"\xff\xd8\xff", "image/jpeg"),
+        (b"\x89PNG", "image/png"),
+        (b"GIF8", "image/gif"),
+        (b"BM", "image/bmp"),
+    ];
+    let seen = magic.iter().find(|(magic, _)| visual.data.starts_with(magic));
+    let media_type = match (seen, &visual.media_type) {
+        (Some((_, seen)), _) => (*seen).to_owned(),
+        (None, Some(told)) => told.clone(),
+        (None, None) => "application/octet-stream".to_owned(),
+    };
+    Picture {
+        media_type,
+        kind: u8::try_from(kind).unwrap_or(0),
+        description: description.unwrap_or_default(),
+        data: visual.data.as_ref().into(),
+    }
+}
+
+/// The field of an ID3 `TXXX` frame that names its text.
+const TXXX_DESCRIPTION: &str = "DESCRIPTION";
 
 /// A tag by its Vorbis comment name.
 fn named(tag: &Tag) -> Option<(String, String)> {
@@ -118,13 +199,18 @@ fn named(tag: &Tag) -> Option<(String, String)> {
         Some(StandardTag::TrackNumber(_)) => "TRACKNUMBER",
         // What made the file that was read says nothing about the one to be written.
         Some(StandardTag::Encoder(_) | StandardTag::EncoderSettings(_)) => return None,
-        Some(_) | None => return own_name(&tag.raw.key).map(|name| (name, value)),
+        Some(_) | None => return own_name(tag).map(|name| (name, value)),
     };
     Some((name.to_owned(), value))
 }
 
-/// A raw key that reads like a name; format codes such as `TXXX` or `©too` do not.
-fn own_name(key: &str) -> Option<String> {
+/// What a tag is called in the file, where that reads like a name: ID3's `TXXX` has one beside its
+/// text; format codes such as `©too` do not.
+fn own_name(tag: &Tag) -> Option<String> {
+    let described = tag.raw.sub_fields.iter().flatten().find_map(|field| {
+        (tag.raw.key == "TXXX" && field.field == TXXX_DESCRIPTION).then(|| text(&field.value))
+    });
+    let key = described.flatten().unwrap_or_else(|| tag.raw.key.clone());
     let key = key.rsplit(':').next()?;
     (key.len() > 4
         && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_- ".contains(&byte)))

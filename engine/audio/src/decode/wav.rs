@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use super::Damage;
+use super::about::read_id3;
 use super::pcm::Coding;
 use super::sniff::read_at;
 use crate::error::AudioError;
 use crate::info::{Length, SampleFormat, SoundInfo};
-use crate::tags::{MAX_CHUNK_BYTES, MAX_TAG_BYTES, Tags};
+use crate::tags::{MAX_CHUNK_BYTES, MAX_ID3_BYTES, MAX_TAG_BYTES, Tags};
 
 /// What a WAV file turned out to hold.
 pub(super) enum Opened {
@@ -216,14 +217,21 @@ impl Chunks {
                     }
                 }
                 b"LIST" | b"bext" | b"iXML" | b"cart" | b"id3 " | b"ID3 " | b"cue "
-                    if len <= MAX_CHUNK_BYTES && start.saturating_add(chunk_len) <= file_len =>
+                    if len <= most_of(name) && start.saturating_add(chunk_len) <= file_len =>
                 {
                     let body = read_at(file, start, usize::try_from(len).unwrap_or(0))
                         .map_err(AudioError::reading)?;
-                    if name != b"LIST" {
-                        found.tags.add_wav_chunk(*name, body);
-                    } else if body.starts_with(b"INFO") {
-                        read_info(&body[4..], &mut found.tags);
+                    match name {
+                        b"LIST" if body.starts_with(b"INFO") => {
+                            read_info(&body[4..], &mut found.tags);
+                        }
+                        b"LIST" => {}
+                        _ => {
+                            if name.eq_ignore_ascii_case(b"id3 ") {
+                                read_id3(&body, &mut found.tags);
+                            }
+                            found.tags.add_wav_chunk(*name, body);
+                        }
                     }
                 }
                 _ => {}
@@ -256,6 +264,11 @@ fn parse_format(body: &[u8]) -> Option<Format> {
         frame_bytes: u16_at(body, 12)?,
         mask: if extensible { u32_at(body, 20).filter(|mask| *mask != 0) } else { None },
     })
+}
+
+/// The most that is kept of a chunk of this name.
+fn most_of(name: &[u8; 4]) -> u32 {
+    if name.eq_ignore_ascii_case(b"id3 ") { MAX_ID3_BYTES } else { MAX_CHUNK_BYTES }
 }
 
 /// The texts of an `INFO` list; what is not UTF-8 is taken for Latin-1.

@@ -17,6 +17,10 @@ use crate::tags::MASK_TAG;
 
 /// Frames of sound in a FLAC frame, as the reference encoder has it.
 const BLOCK: usize = 4096;
+/// Kinds of the blocks that stand before the sound, and the bit that the last of them has.
+const COMMENT: u8 = 4;
+const PICTURE: u8 = 6;
+const LAST_BLOCK: u8 = 0x80;
 /// The highest rate that the encoder takes; higher ones are written into its headers afterwards.
 const HIGHEST_CODER_RATE: u32 = 96_000;
 
@@ -90,9 +94,16 @@ impl FlacWriter {
         self.file.write_all(b"fLaC\0\0\0\x22")?;
         let stream_info = self.stream_info();
         self.file.write_all(&stream_info)?;
-        let len = u32::try_from(comment.len()).unwrap_or(0).to_be_bytes();
-        self.file.write_all(&[0x84, len[1], len[2], len[3]])?;
-        self.file.write_all(&comment)
+        let mut blocks = vec![(COMMENT, comment)];
+        blocks.extend(info.tags.pictures().iter().map(|picture| (PICTURE, picture.flac_block())));
+        let last = blocks.len() - 1;
+        for (index, (kind, content)) in blocks.iter().enumerate() {
+            let len = u32::try_from(content.len()).unwrap_or(0).to_be_bytes();
+            let kind = kind | if index == last { LAST_BLOCK } else { 0 };
+            self.file.write_all(&[kind, len[1], len[2], len[3]])?;
+            self.file.write_all(content)?;
+        }
+        Ok(())
     }
 
     /// The 34 bytes that begin the file; of no length and checksum until the end.
