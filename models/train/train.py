@@ -28,9 +28,14 @@ def edges(y):
     return F.conv2d(F.pad(luma, (1, 1, 1, 1), mode="replicate"), pair).norm(dim=1, keepdim=True)
 
 
-def loss_of(out, clean, edge_weight):
-    error = ((out - clean) ** 2 + 1e-6).sqrt()
-    return ((1 + edge_weight * edges(clean)) * error).mean()
+def loss_of(out, clean, edge_weight, kind):
+    """Charbonnier, or decibels: the log of each patch's mean square error, so that a patch with
+    little noise counts as much as one with a lot. Both weigh pixels by the edges they lie on."""
+    square, weight = (out - clean) ** 2, 1 + edge_weight * edges(clean)
+    if kind == "charbonnier":
+        return (weight * (square + 1e-6).sqrt()).mean()
+    # The floor is 40 dB: patches almost without damage must not drown the others.
+    return ((weight * square).mean((1, 2, 3)) + 1e-4).log().mean()
 
 
 #: Channels, blocks at each stage, and the task whose weights the last stage starts from where an
@@ -104,6 +109,7 @@ def main():
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--edges", type=float, default=0.5,
                         help="extra weight of a full black-white edge (REPORT.md: 2 costs 0.1 dB)")
+    parser.add_argument("--loss", choices=["charbonnier", "decibels"], default="charbonnier")
     parser.add_argument("--from", dest="start", type=pathlib.Path, metavar="FILE",
                         help="weights (.final) that the last stage starts from; else those of the "
                              "smaller or simpler task, where WORK has them")
@@ -138,8 +144,9 @@ def main():
                 if earlier["scale"] == getattr(model, "scale", 1) or not k.startswith("tail.")}
         model.load_state_dict(kept, strict=len(kept) == len(earlier["model"]))
     margin = degrade.MARGIN if denoises else 0
-    pool = args.work / "noise.npy"
-    pool = torch.from_numpy(np.load(pool)) if args.task == "natural" and pool.exists() else None
+    measured = [args.work / "noise.npy", args.work / "kernels.npy"]
+    pool, kernels = (torch.from_numpy(np.load(path)) if args.task == "natural" and path.exists()
+                     else None for path in measured)
     side = args.crop + 2 * margin
     train = np.load(args.work / "train.npy", mmap_mode="r")
     held = torch.from_numpy(np.load(args.work / "held_out.npy")).float() / 255
@@ -190,13 +197,13 @@ def main():
         if denoises:
             bad, clean = degrade.noisy(clean, rng)
         elif args.task == "natural":
-            bad = degrade.natural(clean, args.scale, rng, pool)
+            bad = degrade.natural(clean, args.scale, rng, pool, kernels)
         else:
             bad = degrade.reduced(clean, args.scale)
         clean, bad = clean.to(device), bad.to(device)
         with torch.autocast(device, torch.bfloat16, enabled=args.bf16):
             out = model(bad)
-        loss = loss_of(out.float(), clean, args.edges)
+        loss = loss_of(out.float(), clean, args.edges, args.loss)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
@@ -228,7 +235,7 @@ def main():
     (args.work / f"{name}.log.json").write_text(json.dumps(
         {"steps": step, "from": start.name if start else None,
          "minutes": round((time.time() - begin) / 60, 1), "batch": args.batch,
-         "crop": args.crop, "seed": args.seed, "device": device, "held_out": result}, indent=1))
+         "crop": args.crop, "loss": args.loss, "seed": args.seed, "device": device, "held_out": result}, indent=1))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ use limpid_kernels::{Planes, RunContext};
 
 use crate::error::{LoadError, NetError};
 use crate::graph::{Activation, Conv, Graph, Op};
+use crate::picture::noise_map;
 use crate::weights::Weights;
 
 /// A network's tensors on a device. Values are `[1, C, H, W]` there.
@@ -79,12 +80,14 @@ impl CandleNetwork {
     fn compute(&self, op: &Op, inputs: &[&Tensor], picture: &Planes, sigma: f32) -> Result<Tensor> {
         match (op, inputs) {
             (Op::Input, _) => {
-                let shape = (1, picture.channels(), picture.height(), picture.width());
-                Tensor::from_slice(picture.data(), shape, &self.device)
+                let shape = (1, 3, picture.height(), picture.width());
+                let colours = &picture.data()[..3 * picture.height() * picture.width()];
+                Tensor::from_slice(colours, shape, &self.device)
             }
             (Op::SigmaMap, [like]) => {
                 let (_, _, height, width) = like.dims4()?;
-                Tensor::full(sigma, (1, 1, height, width), &self.device)
+                let map = noise_map(picture, sigma, height, width);
+                Tensor::from_vec(map, (1, 1, height, width), &self.device)
             }
             (Op::Conv(conv), [x]) => self.convolve(conv, x),
             (Op::Activate(Activation::Relu), [x]) => x.relu(),

@@ -320,6 +320,31 @@ mod tests {
     }
 
     #[test]
+    fn a_noise_map_is_a_level_for_each_pixel() {
+        let graph = testing::SMALL[0].graph().unwrap();
+        assert!(graph.wants_sigma());
+        let weights = testing::random_weights(&graph, 5);
+        let plan = Plan::new(&graph, &weights).unwrap();
+        let (pool, cancel) = (limpid_kernels::Pool::new(2).unwrap(), limpid_kernels::Cancel::new());
+        let cx = RunContext { pool: &pool, cancel: &cancel };
+        let data =
+            |planes: usize| (0..planes * 8 * 12).map(|i| (i * 37 % 101) as f32 / 101.0).collect();
+        let run = |picture: &Planes, sigma| {
+            let fast = run(&plan, picture, sigma, &Buffers::default(), None, &cx).unwrap();
+            let slow = crate::reference::run(&graph, &weights, picture, sigma, &cx).unwrap();
+            let worst = fast.data().iter().zip(slow.data()).map(|(a, b)| (a - b).abs());
+            assert!(worst.fold(0.0, f32::max) < 1e-5);
+            fast
+        };
+        let mut mapped = Planes::from_vec(4, 8, 12, data(4)).unwrap();
+        let uneven = run(&mapped, 0.2);
+        let plain = Planes::from_vec(3, 8, 12, data(3)).unwrap();
+        assert!(uneven.data() != run(&plain, 0.2).data());
+        mapped.plane_mut(3).fill(0.5);
+        assert_eq!(run(&mapped, 0.2).data(), run(&plain, 0.1).data(), "a flat map is a level");
+    }
+
+    #[test]
     fn shipped_networks_need_no_extra_passes() {
         // (architecture, buffers, passes that are not convolutions)
         for (architecture, buffers, others) in [

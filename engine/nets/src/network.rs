@@ -135,14 +135,16 @@ impl Network {
             Executor::Candle(_) => crate::candle::working_bytes(&self.graph, width, height),
         };
         let scale = self.scale() as usize;
-        let picture = (3 * width * height * size_of::<f32>()) as u64;
-        // The result, and once more when it is cropped from a padded one; the padded input.
-        buffers + picture * (2 * scale * scale + 1) as u64
+        let plane = (width * height * size_of::<f32>()) as u64;
+        // The result, and once more when it is cropped from a padded one; the padded input with a
+        // noise map.
+        buffers + plane * (6 * scale * scale + 4) as u64
     }
 
     /// Runs on `input` `[3, H, W]`, samples nominally 0..1, any H and W from 1. `sigma` is the
-    /// noise's standard deviation on the same scale, for networks that want it. The result is
-    /// `[3, s H, s W]` and not clamped.
+    /// noise's standard deviation on the same scale, for networks that want it; a fourth plane, which
+    /// such networks alone take, is a factor on it for each pixel. The result is `[3, s H, s W]` and
+    /// not clamped.
     ///
     /// # Errors
     /// [`NetError::Cancelled`] within some tens of milliseconds of a cancel;
@@ -154,7 +156,8 @@ impl Network {
         cx: &RunContext<'_>,
     ) -> Result<Planes, NetError> {
         let (height, width) = (input.height(), input.width());
-        if input.channels() != 3 || height == 0 || width == 0 {
+        let has_map = input.channels() == 4 && self.wants_sigma();
+        if !(input.channels() == 3 || has_map) || height == 0 || width == 0 {
             return Err(NetError::Input(format!(
                 "{} takes a picture of 3 channels, not {} x {height} x {width}",
                 self.card.title,

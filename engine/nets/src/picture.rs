@@ -160,7 +160,15 @@ impl Taps {
     ) {
         let finish = |x: f32| (x + tap.offset) * tap.scale;
         match tap.source {
-            Source::Sigma => pixels.for_each(|to| *to = finish(sigma)),
+            Source::Sigma if picture.channels() <= NOISE_PLANE => {
+                pixels.for_each(|to| *to = finish(sigma));
+            }
+            Source::Sigma => {
+                for (i, to) in pixels.enumerate() {
+                    let at = [(x + i) / self.repeat, y / self.repeat];
+                    *to = finish(sigma * noise_factor(picture, self.fold, at));
+                }
+            }
             Source::Plane { plane, dy, dx } => {
                 let from = row(picture, plane, y / self.repeat * self.fold + dy);
                 if self.repeat == 1 {
@@ -174,6 +182,30 @@ impl Taps {
             }
         }
     }
+}
+
+/// The plane of a picture that has the noise level's factor at each pixel, where it has one.
+const NOISE_PLANE: usize = 3;
+
+/// The mean factor on the noise level over the pixels that fold into the one at `x`, `y`; 1 for a
+/// picture that says nothing of it.
+fn noise_factor(picture: &Planes, fold: usize, [x, y]: [usize; 2]) -> f32 {
+    if picture.channels() <= NOISE_PLANE {
+        return 1.0;
+    }
+    let rows = (y * fold..(y + 1) * fold).map(|y| row(picture, NOISE_PLANE, y));
+    let sum: f32 = rows.map(|row| row[x * fold..(x + 1) * fold].iter().sum::<f32>()).sum();
+    sum / (fold * fold) as f32
+}
+
+/// For tests and the candle executor: the noise level for each of `width` x `height` values made from `picture`: `sigma`, or what its
+/// noise plane makes of it.
+#[cfg(any(test, feature = "candle"))]
+pub(crate) fn noise_map(picture: &Planes, sigma: f32, height: usize, width: usize) -> Vec<f32> {
+    let fold = (picture.width() / width.max(1)).max(1);
+    let repeat = (width / picture.width().max(1)).max(1);
+    let row = |y: usize| (0..width).map(move |x| [x / repeat, y / repeat]);
+    (0..height).flat_map(row).map(|at| sigma * noise_factor(picture, fold, at)).collect()
 }
 
 fn row(picture: &Planes, plane: usize, y: usize) -> &[f32] {

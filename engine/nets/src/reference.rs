@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::error::NetError;
 use crate::graph::{Activation, Conv, Graph, Op};
+use crate::picture::noise_map;
 use crate::weights::Weights;
 
 /// Runs `graph` on `input` `[3, H, W]`, whose sides are multiples of [`Graph::multiple`].
@@ -49,10 +50,14 @@ fn compute(
     sigma: f32,
 ) -> Result<Planes, NetError> {
     Ok(match (op, inputs) {
+        (Op::Input, _) if picture.channels() > 3 => {
+            let colours = picture.data()[..3 * picture.height() * picture.width()].to_vec();
+            Planes::from_vec(3, picture.height(), picture.width(), colours)?
+        }
         (Op::Input, _) => picture.clone(),
         (Op::SigmaMap, [like]) => {
-            let count = like.height() * like.width();
-            Planes::from_vec(1, like.height(), like.width(), vec![sigma; count])?
+            let (height, width) = (like.height(), like.width());
+            Planes::from_vec(1, height, width, noise_map(picture, sigma, height, width))?
         }
         (Op::Conv(conv), [x]) => convolve(conv, weights, x)?,
         (Op::Activate(activation), [x]) => map(x, |_, value| activate(*activation, value)),

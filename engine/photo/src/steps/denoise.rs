@@ -8,7 +8,7 @@ use super::model::{SharedModel, run_bytes, run_on, run_work, seen};
 use super::{Block, Extent, Input, Step, StepContext, area, from_rgb, mix, with_alpha};
 use crate::error::PhotoError;
 use crate::geometry::Rect;
-use crate::noise::NoiseLevel;
+use crate::noise::{NoiseCurve, NoiseLevel};
 use crate::settings::{Denoise, Strength};
 
 /// The denoise step with its network.
@@ -27,15 +27,22 @@ struct Plan {
     share: f32,
     /// The noise level given to the network, `0..=1`; none for one that judges by itself.
     sigma: Option<f32>,
+    /// How that level depends on the brightness.
+    curve: NoiseCurve,
 }
 
 impl Plan {
-    const NOTHING: Self = Self { passes: 0, share: 0.0, sigma: None };
+    const NOTHING: Self = Self { passes: 0, share: 0.0, sigma: None, curve: NoiseCurve::FLAT };
 
-    /// One pass for noise of `sigma`, `0..=255`.
-    fn told(sigma: f32) -> Self {
+    /// One pass for noise of `sigma`, `0..=255`, that depends on the brightness as `curve` says.
+    fn told(sigma: f32, curve: NoiseCurve) -> Self {
         let sigma = sigma.min(Strength::FULL_SIGMA) / 255.0;
-        Self { passes: 1, share: 1.0, sigma: Some(sigma) }
+        Self { passes: 1, share: 1.0, sigma: Some(sigma), curve }
+    }
+
+    /// As many passes by a network that judges the noise by itself.
+    fn blind(passes: u32, share: f32) -> Self {
+        Self { passes, share, sigma: None, curve: NoiseCurve::FLAT }
     }
 }
 
@@ -58,7 +65,8 @@ impl DenoiseStep {
 
     /// A network that wants the noise level gets the measured one, or for a fixed strength that
     /// share of [`Strength::FULL_SIGMA`], both as [`NoiseLevel::for_denoiser`] says; never more
-    /// than the full level, which is as far as such networks are trained.
+    /// than the full level, which is as far as such networks are trained. Where the noise depends on
+    /// the brightness it gets a map: that level times [`NoiseLevel::curve`] at each pixel.
     ///
     /// A network that judges the noise by itself runs once for "auto". A fixed strength is
     /// compared with the measured level, so that it means the same to every network: of less noise
@@ -73,16 +81,16 @@ impl DenoiseStep {
         }
         match (self.model.wants_sigma(), strength) {
             (true, Strength::Auto) if measured.sigma <= 0.0 => Plan::NOTHING,
-            (true, Strength::Auto) => Plan::told(measured.for_denoiser()),
+            (true, Strength::Auto) => Plan::told(measured.for_denoiser(), measured.curve),
             (true, Strength::Fixed(value)) => {
-                Plan::told(measured.told(value * Strength::FULL_SIGMA))
+                Plan::told(measured.told(value * Strength::FULL_SIGMA), measured.curve)
             }
-            (false, Strength::Auto) => Plan { passes: 1, share: 1.0, sigma: None },
+            (false, Strength::Auto) => Plan::blind(1, 1.0),
             (false, Strength::Fixed(value)) => {
                 let ratio = value * Strength::FULL_SIGMA / measured.sigma.max(LEAST_SIGMA);
                 let passes = if ratio <= 1.0 { 1 } else { 2 };
                 let share = if ratio <= 1.0 { ratio } else { (ratio - 1.0).min(1.0) };
-                Plan { passes, share, sigma: None }
+                Plan::blind(passes, share)
             }
         }
     }
@@ -108,7 +116,11 @@ impl DenoiseStep {
         cx: &StepContext<'_>,
     ) -> Result<Planes, PhotoError> {
         let (size, work) = (cx.input.size, cx.work);
-        let mut block = rgb;
+        let mut block = if plan.curve.is_flat() {
+            rgb
+        } else {
+            Block { rect: rgb.rect, planes: plan.curve.with_map(&rgb.planes) }
+        };
         let rects = self.pass_rects(rect, cx.input, plan.passes);
         for (index, pass_rect) in rects.iter().rev().enumerate() {
             let model = self.model.as_ref();
@@ -146,8 +158,8 @@ impl Step for DenoiseStep {
         let pass = |pass: &Rect| run_bytes(self.model.as_ref(), *pass, input.size);
         let largest =
             self.pass_rects(rect, input, self.passes(input)).iter().map(pass).max().unwrap_or(0);
-        // Beside the running pass: the input as RGB, the original of the region, the result.
-        largest + 12 * area(self.input_rect(rect, input)) + 2 * input.block_bytes(rect)
+        // Beside the running pass: the input as RGB with a map, the original of the region, the result.
+        largest + 16 * area(self.input_rect(rect, input)) + 2 * input.block_bytes(rect)
     }
 
     fn work(&self, rect: Rect, input: Input) -> f64 {

@@ -56,8 +56,8 @@ impl Model for Ensemble {
     fn working_bytes(&self, width: u32, height: u32) -> u64 {
         let scale = u64::from(self.scale());
         let pixels = u64::from(width + self.align()) * u64::from(height + self.align());
-        // A mirrored input and the sum, beside the network at work and its answer.
-        self.model.working_bytes(width, height) + 12 * pixels * (1 + scale * scale)
+        // A mirrored input with its noise map and the sum, beside the network at work and its answer.
+        self.model.working_bytes(width, height) + pixels * (16 + 12 * scale * scale)
     }
 
     fn run(

@@ -113,8 +113,8 @@ pub(crate) fn shrunk(rect: Rect, scale: u32) -> Rect {
 /// Memory that [`run_on`] takes for `rect` (in output pixels), its result included.
 pub(crate) fn run_bytes(model: &dyn Model, rect: Rect, size: Extent) -> u64 {
     let seen = seen(model, shrunk(rect, model.scale()), size);
-    // The cut-out input, the network at work, the cut-out result.
-    12 * area(seen) + model.working_bytes(seen.width, seen.height) + 12 * area(rect)
+    // The cut-out input with a noise map, the network at work, the cut-out result.
+    16 * area(seen) + model.working_bytes(seen.width, seen.height) + 12 * area(rect)
 }
 
 /// Multiply-adds of [`run_on`] for `rect` (in output pixels), roughly: each weight once a pixel.
@@ -124,7 +124,7 @@ pub(crate) fn run_work(model: &dyn Model, rect: Rect, size: Extent) -> f64 {
 }
 
 /// `rect` (in output pixels) of what `model` makes of a picture of `size`, of which `input`
-/// (`[3, H, W]`) holds at least what must be seen.
+/// (`[3, H, W]`, or 4 planes where the network is told the noise pixel by pixel) holds at least what must be seen.
 pub(crate) fn run_on(
     model: &dyn Model,
     input: &Block,
