@@ -16,8 +16,9 @@ SPEEDS = {False: (8, 12), True: (6, 16)}
 class Bank:
     """All clips of the packages in a folder."""
 
-    def __init__(self, folder, is_weighted_by_root, is_sound=False):
+    def __init__(self, folder, is_weighted_by_root, is_sound=False, varies=False):
         self.is_sound = is_sound
+        self.varies = varies  # the speed of its clips
         self.packages = []
         for path in sorted(folder.glob("*.npz")):
             file = np.load(path)
@@ -47,8 +48,10 @@ class Bank:
         """`length` samples: clips of one package one after the other."""
         if package is None:
             package = rng.choice(len(self.packages), p=self.chance)
-        slowest, fastest = SPEEDS[self.is_sound]
-        tenths = int(rng.integers(slowest, fastest + 1)) if rng.random() < 0.6 else 10
+        tenths = 10
+        if self.varies and rng.random() < 0.6:
+            slowest, fastest = SPEEDS[self.is_sound]
+            tenths = int(rng.integers(slowest, fastest + 1))
         out = np.zeros(length, np.float32)
         at = 0
         while True:
@@ -107,8 +110,8 @@ def made_noise(rng, length):
 
 class Mixer:
     def __init__(self, data, seconds):
-        self.voices = Bank(data / "train" / "speech", True)
-        self.noises = Bank(data / "train" / "noise", True, is_sound=True)
+        self.voices = Bank(data / "train" / "speech", True, varies=True)
+        self.noises = Bank(data / "train" / "noise", True, is_sound=True, varies=True)
         rooms = np.load(data / "rooms.npz")
         self.responses, self.direct = rooms["responses"], rooms["direct"]
         self.length = int(seconds * RATE)
