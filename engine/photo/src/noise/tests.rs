@@ -49,8 +49,7 @@ fn blotchy_noise_of_a_camera_is_found() {
                 let around = |reach: usize| {
                     (y.saturating_sub(reach)..(y + reach + 1).min(480))
                         .flat_map(move |y| {
-                            (x.saturating_sub(reach)..(x + reach + 1).min(640))
-                                .map(move |x| (x, y))
+                            (x.saturating_sub(reach)..(x + reach + 1).min(640)).map(move |x| (x, y))
                         })
                         .filter(|(x, y)| has(*x, *y))
                         .map(|(x, y)| source[y * 640 + x])
@@ -82,8 +81,7 @@ fn noise_that_depends_on_the_brightness_makes_a_curve_and_other_noise_none() {
     let found = level(&in_8_bit(uneven));
     let curve = found.curve;
     for brightness in [0.3_f32, 0.45, 0.6] {
-        let (wanted, found) =
-            (12.0 * factor(brightness), found.sigma * found.curve.at(brightness));
+        let (wanted, found) = (12.0 * factor(brightness), found.sigma * found.curve.at(brightness));
         assert!(
             (found / wanted - 1.0).abs() < 0.2,
             "{brightness}: {found} for {wanted}, {curve:?}"
