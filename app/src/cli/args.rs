@@ -187,6 +187,10 @@ pub(super) struct RecordArgs {
     #[arg(long, value_name = "0..1", default_value_t = 0.0, value_parser = units::share, requires = "clean")]
     pub(super) dereverb: f32,
 
+    /// Play it on the default loudspeaker meanwhile, cleaned with --clean; wear headphones
+    #[arg(long)]
+    pub(super) monitor: bool,
+
     /// Print nothing but failures
     #[arg(short, long)]
     pub(super) quiet: bool,

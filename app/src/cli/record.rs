@@ -32,6 +32,7 @@ pub(super) fn run(args: &RecordArgs) -> ExitCode {
             dereverb: args.dereverb,
             ..Speech::default()
         }),
+        monitor: args.monitor,
     };
     let recorded = Recording::start(request, places::library()).and_then(|recording| {
         let bar = (!args.quiet).then(indicatif::ProgressBar::new_spinner);

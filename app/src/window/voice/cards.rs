@@ -160,6 +160,18 @@ fn microphone_ui(ui: &mut Ui, state: &mut VoiceState, actions: &mut Vec<Action>)
             ui.label("A clean take too");
         });
     });
+    ui.horizontal(|ui| {
+        let switched = widgets::switch(ui, &mut state.settings.monitors, "Play what is recorded")
+            .on_hover_text(
+                "Played on the loudspeaker a moment later, cleaned if a clean take is made. Wear \
+                 headphones: a microphone hears a loudspeaker again.",
+            );
+        if switched.changed() && is_recording {
+            let command = StudioCommand::MonitorRecording(state.settings.monitors);
+            actions.push(Action::Studio(command));
+        }
+        ui.label("Listen while recording");
+    });
 }
 
 fn device_ui(ui: &mut Ui, state: &mut VoiceState) {

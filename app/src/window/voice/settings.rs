@@ -28,6 +28,9 @@ pub(crate) struct VoiceSettings {
     pub(crate) device: Option<String>,
     /// Whether a clean take is written beside the raw one.
     pub(crate) records_clean: bool,
+    /// Whether a recording is played meanwhile. Off at every start: without headphones it howls.
+    #[serde(skip)]
+    pub(crate) monitors: bool,
     /// Where results go, saved or from the queue, and how they are stored.
     pub(crate) output: Output,
 }
@@ -42,6 +45,7 @@ impl Default for VoiceSettings {
             model: Speech::default().model,
             device: None,
             records_clean: true,
+            monitors: false,
             output: Output::default(),
         }
     }

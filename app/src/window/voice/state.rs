@@ -123,6 +123,7 @@ impl VoiceState {
         StudioCommand::Record {
             device: device.cloned(),
             clean: self.settings.records_clean.then(|| self.settings.speech()),
+            monitor: self.settings.monitors,
         }
     }
 

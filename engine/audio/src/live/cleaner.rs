@@ -69,8 +69,10 @@ impl Cleaner {
 
     /// Takes samples. Cheap: they are cleaned in [`step`](Self::step).
     pub(crate) fn push(&mut self, mono: &[f32]) -> Result<(), AudioError> {
-        self.waiting.drain(..self.done);
-        self.done = 0;
+        if 2 * self.done >= self.waiting.len() {
+            self.waiting.drain(..self.done);
+            self.done = 0;
+        }
         self.waiting.extend_from_slice(mono);
         if self.behind_seconds() > MOST_BEHIND_SECONDS {
             return Err(AudioError::new(

@@ -48,12 +48,14 @@ impl Ear {
 
     /// Takes samples at the device's rate. Cheap: the network hears them in [`step`](Self::step).
     pub(crate) fn push(&mut self, mono: &[f32]) -> Result<(), AudioError> {
-        self.waiting.drain(..self.done);
-        self.done = 0;
+        if 2 * self.done >= self.waiting.len() {
+            self.waiting.drain(..self.done);
+            self.done = 0;
+        }
         self.resampler.push(mono, &mut self.waiting)?;
         let most = (MOST_BEHIND_SECONDS * f64::from(self.rate())) as usize;
-        if self.waiting.len() > most {
-            self.waiting.drain(..self.waiting.len() - most / 2);
+        if self.waiting.len() - self.done > most {
+            self.done = self.waiting.len() - most / 2;
         }
         Ok(())
     }

@@ -78,7 +78,11 @@ pub enum StudioCommand {
         /// Write a clean take with these settings too, with the best model that can where the chosen
         /// one needs to hear what comes next. [`Speech::loudness`] has no part in it.
         clean: Option<Speech>,
+        /// Play it on the default loudspeaker meanwhile.
+        monitor: bool,
     },
+    /// Play what is recorded on the default loudspeaker from now on, or no more.
+    MonitorRecording(bool),
     /// Pause or go on recording.
     PauseRecording(bool),
     /// End the recording; its take is opened.

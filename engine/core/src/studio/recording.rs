@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use limpid_audio::live::{
-    CleanRequest, Direction, Level, RecordRequest, Recorder, SampleKind, State, StreamFormat,
-    Wanted, devices,
+    CleanRequest, Direction, Level, MonitorRequest, RecordRequest, Recorder, SampleKind, State,
+    StreamFormat, Wanted, devices,
 };
 use limpid_audio::settings::Speech;
 use limpid_audio::{AudioError, ErrorKind, SpeechNet};
@@ -26,6 +26,9 @@ pub struct RecordingRequest {
     /// Makes a clean take beside the raw one, with a model that can while it hears ("auto" for the
     /// best one here). [`Speech::loudness`] has no part in it.
     pub clean: Option<Speech>,
+    /// Play it on the default loudspeaker while it is recorded: cleaned if there is a clean take, as
+    /// soon as the network has an answer.
+    pub monitor: bool,
 }
 
 /// What a recording left.
@@ -86,7 +89,7 @@ impl Recording {
                 Some(CleanRequest { settings, ..CleanRequest::new(make_net) })
             }
         };
-        let wanted = RecordRequest { raw: request.raw, clean, ..RecordRequest::default() };
+        let wanted = RecordRequest { raw: request.raw, clean, monitor: monitor(request.monitor) };
         let mut recorder =
             Recorder::start(wanted, request.device, Wanted::default()).map_err(recorder_error)?;
         let artist = drawn_into
@@ -102,6 +105,11 @@ impl Recording {
         } else {
             self.recorder.resume();
         }
+    }
+
+    /// Plays it on the default loudspeaker from now on, or no more.
+    pub fn set_monitored(&self, is_monitored: bool) {
+        self.recorder.set_monitor(monitor(is_monitored));
     }
 
     /// Ends the recording; [`Recording::is_finished`] tells when all files are closed.
@@ -151,6 +159,9 @@ impl Recording {
             .flatten()
             .map(ToString::to_string)
             .collect();
+        remarks.extend(
+            take.monitor_failed.map(|why| format!("the recording could not be listened to: {why}")),
+        );
         if take.dropped_frames > 0 || take.overruns > 0 {
             remarks.push(format!(
                 "{} frames are missing: the computer was too busy",
@@ -188,6 +199,10 @@ pub fn microphones() -> Result<Vec<Microphone>, EngineError> {
             is_default: device.is_default,
         })
         .collect())
+}
+
+fn monitor(is_wanted: bool) -> Option<MonitorRequest> {
+    is_wanted.then_some(MonitorRequest { device: None, gain: 1.0 })
 }
 
 /// "48 kHz, 2 channels, 16 bit".
@@ -251,7 +266,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let raw = dir.path().join("a.wav");
         let no_such = Speech { model: "no-such".into(), ..Speech::default() };
-        let request = RecordingRequest { raw: raw.clone(), device: None, clean: Some(no_such) };
+        let request = RecordingRequest {
+            raw: raw.clone(),
+            device: None,
+            clean: Some(no_such),
+            monitor: false,
+        };
         let error = Recording::start(request, crate::testing::library(dir.path())).unwrap_err();
         assert!(error.to_string().contains("no-such"), "{error}");
         assert!(!raw.exists());

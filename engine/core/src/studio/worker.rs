@@ -189,7 +189,14 @@ impl Worker {
                 Ok(found) => self.outbox.tell(StudioEvent::Devices(found)),
                 Err(error) => self.failed(&error),
             },
-            StudioCommand::Record { device, clean } => self.record(device, clean),
+            StudioCommand::Record { device, clean, monitor } => {
+                self.record(device, clean, monitor);
+            }
+            StudioCommand::MonitorRecording(is_monitored) => {
+                if let Some(recording) = &self.recording {
+                    recording.set_monitored(is_monitored);
+                }
+            }
             StudioCommand::PauseRecording(is_paused) => {
                 if let Some(recording) = &self.recording {
                     recording.set_paused(is_paused);
@@ -384,7 +391,7 @@ impl Worker {
         });
     }
 
-    fn record(&mut self, device: Option<String>, clean: Option<Speech>) {
+    fn record(&mut self, device: Option<String>, clean: Option<Speech>, monitor: bool) {
         if self.recording.is_some() {
             return;
         }
@@ -401,7 +408,7 @@ impl Worker {
                     model: live_model(&self.library, speech.model.clone()),
                     ..speech
                 });
-                let request = RecordingRequest { raw: raw.clone(), device, clean };
+                let request = RecordingRequest { raw: raw.clone(), device, clean, monitor };
                 let live = Some(self.live.clone());
                 let recording = Recording::start_with(request, &self.library, live);
                 recording.map(|recording| (raw, recording)).map_err(|error| error.to_string())

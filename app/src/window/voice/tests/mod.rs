@@ -248,7 +248,7 @@ fn an_empty_page_says_what_to_do_and_lists_the_microphones() {
     window.click("Record now");
     let device = None;
     let clean = Some(Speech::default());
-    assert_eq!(window.asked(), [StudioCommand::Record { device, clean }]);
+    assert_eq!(window.asked(), [StudioCommand::Record { device, clean, monitor: false }]);
 
     window.tell(StudioEvent::Devices(Vec::new()));
     assert_eq!(window.harness.get_all_by_label("No microphone was found.").count(), 2);

@@ -57,12 +57,14 @@ fn a_recording_under_way_shows_its_level_and_what_was_lost() {
     assert!(window.has("480 frames lost") && window.has("Paused"));
     window.shoot("7-paused");
     window.click("Go on");
+    window.click("Play what is recorded");
     window.click("Stop");
     assert_eq!(
         window.asked(),
         [
             StudioCommand::PauseRecording(true),
             StudioCommand::PauseRecording(false),
+            StudioCommand::MonitorRecording(true),
             StudioCommand::StopRecording,
         ]
     );
