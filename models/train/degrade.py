@@ -87,14 +87,15 @@ def sharpened(x, amount, radius):
     return x + amount * (x - blurred(x, radius))
 
 
-def camera(x, rng, strength=1.0):
+def camera(x, rng, strength=1.0, sharpens=0.4):
     """One picture through a camera: `(what it delivers, what it would deliver without noise)`,
     both [3, H, W] of the same size.
 
     Light is taken back to linear and out of the white balance; shot and read noise are added as
     the sensor does, go through the demosaicker, the white balance, the tone curve, sharpening, a
     change of size, and at last through JPEG. Whatever a camera does to a noiseless picture, both
-    get: a denoiser must not learn to sharpen."""
+    get: a denoiser must not learn to sharpen. `strength` is a factor on the noise, `sharpens` the
+    chance of sharpening."""
     gains = torch.tensor([uniform(rng, 1.2, 2.4), 1.0, uniform(rng, 1.2, 2.2)]).view(3, 1, 1)
     exposure = uniform(rng, 0.35, 1.0) if chance(rng, 0.4) else 1.0
     softness = uniform(rng, 0.3, 0.9) if chance(rng, 0.3) else 0.0
@@ -112,7 +113,7 @@ def camera(x, rng, strength=1.0):
         grey = noise.mean(0, keepdim=True)
         noise = grey + blurred(noise - grey, uniform(rng, 1.0, 2.5)) * uniform(rng, 1.0, 2.5)
     clean, noisy = gamma(light), gamma((raw + noise) * gains)
-    if chance(rng, 0.4):
+    if chance(rng, sharpens):
         amount, radius = uniform(rng, 0.2, 1.2), uniform(rng, 0.6, 1.4)
         clean, noisy = (sharpened(v, amount, radius).clamp(0, 1) for v in (clean, noisy))
     noisy = eight_bits(noisy)
@@ -141,8 +142,9 @@ def shifted(pair, rng):
 def noisy(x, rng):
     """`(bad, clean)` of patches [N, 3, P, P]; both [N, 3, P - 2 MARGIN, P - 2 MARGIN].
 
-    Of sixteen: six with white noise, one of them clean or nearly so; eight from a camera; two
-    clean ones through JPEG."""
+    Of sixteen: six with white noise, one of them clean or nearly so; eight from a camera, two of
+    those with strong noise that was sharpened, which is easily taken for texture; two clean ones
+    through JPEG."""
     n = len(x)
     of_white, of_jpeg = (6 * n) // 16, max(1, n // 8)
     cut = x[:of_white, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
@@ -150,7 +152,7 @@ def noisy(x, rng):
     for index in range(of_white, n):
         picture = x[index]
         if index < n - of_jpeg:
-            pair = camera(picture, rng)
+            pair = camera(picture, rng, 2.5, 1.0) if chance(rng, 0.25) else camera(picture, rng)
         else:
             pair = jpeg(picture, rng, 20, 95), picture
         one_bad, one_clean = shifted(pair, rng)

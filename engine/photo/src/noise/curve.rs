@@ -72,8 +72,8 @@ impl NoiseCurve {
         self.0[bin] + (self.0[bin + 1] - self.0[bin]) * (place - bin as f32)
     }
 
-    /// `rgb` with the factor at each pixel's brightness as a fourth plane.
-    pub(crate) fn with_map(&self, rgb: &Planes) -> Planes {
+    /// `rgb` with the factor at each pixel's brightness, `most` at most, as a fourth plane.
+    pub(crate) fn with_map(&self, rgb: &Planes, most: f32) -> Planes {
         let (height, width) = (rgb.height(), rgb.width());
         let mut both = Planes::zeros(4, height, width);
         let area = height * width;
@@ -81,7 +81,7 @@ impl NoiseCurve {
         colours.copy_from_slice(&rgb.data()[..3 * area]);
         let [red, green, blue] = [0, 1, 2].map(|channel| rgb.plane(channel));
         for ((map, red), (green, blue)) in map.iter_mut().zip(red).zip(green.iter().zip(blue)) {
-            *map = self.at((red + green + blue) / 3.0);
+            *map = self.at((red + green + blue) / 3.0).min(most);
         }
         both
     }
@@ -121,8 +121,9 @@ mod tests {
         assert!((curve.at(-1.0) - 2.25).abs() < 1e-6 && (curve.at(2.0) - 0.5).abs() < 1e-6);
         assert!((curve.at(0.5) - 1.375).abs() < 1e-6, "{}", curve.at(0.5));
         let rgb = Planes::from_vec(3, 1, 2, vec![0.0, 1.0, 0.0, 1.0, 0.0, 1.0]).unwrap();
-        let both = curve.with_map(&rgb);
+        let both = curve.with_map(&rgb, 9.0);
         assert_eq!(&both.data()[..6], rgb.data());
         assert_eq!(both.plane(3), [curve.at(0.0), curve.at(1.0)]);
+        assert_eq!(curve.with_map(&rgb, 1.5).plane(3), [1.5, curve.at(1.0)]);
     }
 }

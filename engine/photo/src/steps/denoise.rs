@@ -116,10 +116,12 @@ impl DenoiseStep {
         cx: &StepContext<'_>,
     ) -> Result<Planes, PhotoError> {
         let (size, work) = (cx.input.size, cx.work);
-        let mut block = if plan.curve.is_flat() {
-            rgb
-        } else {
-            Block { rect: rgb.rect, planes: plan.curve.with_map(&rgb.planes) }
+        let mut block = match plan.sigma {
+            Some(sigma) if !plan.curve.is_flat() => {
+                let most = Strength::FULL_SIGMA / 255.0 / sigma.max(f32::MIN_POSITIVE);
+                Block { rect: rgb.rect, planes: plan.curve.with_map(&rgb.planes, most) }
+            }
+            _ => rgb,
         };
         let rects = self.pass_rects(rect, cx.input, plan.passes);
         for (index, pass_rect) in rects.iter().rev().enumerate() {
