@@ -125,7 +125,9 @@ fn what_does_not_fit_is_refused() {
     let cx = RunContext { pool: &pool, cancel: &cancel };
     for network in networks() {
         let name = &network.card().name;
-        for shape in [(1, 8, 8), (4, 8, 8), (3, 0, 8), (3, 8, 0)] {
+        // A fourth plane is a noise map, which is for networks that are told the level.
+        let planes = if network.wants_sigma() { 5 } else { 4 };
+        for shape in [(1, 8, 8), (planes, 8, 8), (3, 0, 8), (3, 8, 0)] {
             let input = Planes::zeros(shape.0, shape.1, shape.2);
             let result = network.run(&input, sigma(&network), &cx);
             assert!(matches!(result, Err(NetError::Input(_))), "{name} {shape:?}");
