@@ -93,11 +93,14 @@ impl Tags {
         &self.wav_chunks
     }
 
-    /// Keeps a WAV chunk as it is.
-    pub(crate) fn add_wav_chunk(&mut self, name: [u8; 4], content: Vec<u8>) {
-        if self.wav_chunks.len() < 16 {
+    /// Keeps a WAV chunk as it is; the first of its name, so that a file cannot fill the memory.
+    /// Whether it was kept.
+    pub(crate) fn add_wav_chunk(&mut self, name: [u8; 4], content: Vec<u8>) -> bool {
+        let is_new = !self.wav_chunks.iter().any(|(kept, _)| kept.eq_ignore_ascii_case(&name));
+        if is_new {
             self.wav_chunks.push((name, content));
         }
+        is_new
     }
 
     /// Adds what a RIFF `INFO` list says under `name`.
@@ -190,6 +193,15 @@ mod tests {
             tags.add(name, value);
         }
         assert_eq!(tags.entries(), [("TITLE".to_owned(), "a".to_owned())]);
+    }
+
+    #[test]
+    fn one_chunk_of_a_name_is_kept() {
+        let mut tags = Tags::default();
+        assert!(tags.add_wav_chunk(*b"id3 ", vec![1]));
+        assert!(!tags.add_wav_chunk(*b"ID3 ", vec![2]));
+        assert!(tags.add_wav_chunk(*b"bext", vec![3]));
+        assert_eq!(tags.wav_chunks(), [(*b"id3 ", vec![1]), (*b"bext", vec![3])]);
     }
 
     #[test]

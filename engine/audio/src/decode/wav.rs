@@ -226,10 +226,13 @@ impl Chunks {
                             read_info(&body[4..], &mut found.tags);
                         }
                         b"LIST" => {}
-                        _ => {
-                            if name.eq_ignore_ascii_case(b"id3 ") {
-                                read_id3(&body, &mut found.tags);
+                        b"id3 " | b"ID3 " => {
+                            let tag = body.clone();
+                            if found.tags.add_wav_chunk(*name, body) {
+                                read_id3(&tag, &mut found.tags);
                             }
+                        }
+                        _ => {
                             found.tags.add_wav_chunk(*name, body);
                         }
                     }
