@@ -33,9 +33,9 @@ def chance(rng, share):
 
 
 def white(x, rng):
-    """Gaussian noise, sigma 0..55 of 255, each picture its own; [N, 3, H, W]."""
-    sigma = torch.rand(len(x), 1, 1, 1, generator=rng) * 55 / 255
-    return x + torch.randn(x.shape, generator=rng) * sigma
+    """Gaussian noise, sigma 0..55 of 255, each picture its own; `([N, 3, H, W], sigma [N])`."""
+    sigma = torch.rand(len(x), generator=rng) * 55 / 255
+    return x + torch.randn(x.shape, generator=rng) * sigma.view(-1, 1, 1, 1), sigma
 
 
 def blurred(x, sigma):
@@ -139,8 +139,9 @@ def shifted(pair, rng):
     return tuple(v[:, top:top + size, left:left + size] for v in pair)
 
 
-def noisy(x, rng):
+def noisy(x, rng, taught=None):
     """`(bad, clean)` of patches [N, 3, P, P]; both [N, 3, P - 2 MARGIN, P - 2 MARGIN].
+    `taught(bad, clean, sigma)` may say what is to come out of white noise, instead of `clean`.
 
     Of sixteen: six with white noise, one of them clean or nearly so; eight from a camera, two of
     those with strong noise that was sharpened, which is easily taken for texture; two clean ones
@@ -148,7 +149,9 @@ def noisy(x, rng):
     n = len(x)
     of_white, of_jpeg = (6 * n) // 16, max(1, n // 8)
     cut = x[:of_white, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
-    bad, clean = [eight_bits(white(cut, rng))], [cut]
+    seen, sigma = white(cut, rng)
+    seen = eight_bits(seen)
+    bad, clean = [seen], [taught(seen, cut, sigma) if taught else cut]
     for index in range(of_white, n):
         picture = x[index]
         if index < n - of_jpeg:
@@ -203,6 +206,16 @@ def seen_by_camera(x, scale, covariance):
     edge = (len(steps) - scale) // 2
     padded = F.pad(x[None], (edge,) * 4, mode="reflect")
     return F.conv2d(padded, kernel.expand(3, 1, -1, -1), stride=scale, groups=3)[0]
+
+
+def faithful(x, scale, rng, kernels=None):
+    """[N, 3, H, W] reduced, one in eight of them as a camera sees it (`kernels` as in `natural`):
+    the usual test, and pictures that no program has reduced."""
+    small = reduced(x, scale)
+    for index in range(0, len(x) if kernels is not None else 0, 8):
+        kernel = kernels[int(torch.randint(len(kernels), (1,), generator=rng))]
+        small[index] = eight_bits(seen_by_camera(x[index], scale, kernel))
+    return small
 
 
 def through_optics(x, kernel):

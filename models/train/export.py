@@ -34,6 +34,23 @@ MODELS = {
 }
 
 
+def small(tensors, takes_bytes):
+    """Tensors as they are stored: half precision, or a byte a weight with a step for each output
+    channel where `takes_bytes`."""
+    stored = {}
+    for key, value in tensors.items():
+        if not value.half().isfinite().all():
+            raise SystemExit(f"{key} holds values that half precision cannot")
+        if takes_bytes(value):
+            step = (value.flatten(1).abs().amax(1) / 127).clamp_min(1e-8)
+            rows = value / step.view(-1, *[1] * (value.dim() - 1))
+            stored[key] = rows.round().clamp(-127, 127).to(torch.int8).contiguous()
+            stored[f"{key}.step"] = step.float().contiguous()
+        else:
+            stored[key] = value.half().contiguous()
+    return stored
+
+
 def in_order(path):
     """Sorts a container's header: the library writes it in another order each time."""
     data = path.read_bytes()
@@ -72,16 +89,7 @@ def main():
     final = torch.load(args.work / f"{run}.final", weights_only=True)
     runs = history(args.work, run)
     parameters = sum(v.numel() for v in final["model"].values())
-    tensors = {}
-    for key, value in final["model"].items():
-        if value.dim() > 1:
-            # A byte a weight, with a step for each output channel.
-            step = (value.flatten(1).abs().amax(1) / 127).clamp_min(1e-8)
-            rows = value / step.view(-1, *[1] * (value.dim() - 1))
-            tensors[key] = rows.round().clamp(-127, 127).to(torch.int8).contiguous()
-            tensors[f"{key}.step"] = step.float().contiguous()
-        else:
-            tensors[key] = value.half().contiguous()
+    tensors = small(final["model"], lambda value: value.dim() > 1)
     save_file(tensors, folder / "weights.safetensors", metadata={
         "limpid.arch": final["arch"], "limpid.channels": str(final["channels"]),
         "limpid.blocks": str(final["blocks"]), "limpid.scale": str(final["scale"])})

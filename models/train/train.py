@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional as F
 
 import degrade
+import teacher
 from networks import CtSrcnn, DnResNet
 
 
@@ -36,6 +37,16 @@ def loss_of(out, clean, edge_weight, kind):
         return (weight * (square + 1e-6).sqrt()).mean()
     # The floor is 40 dB: patches almost without damage must not drown the others.
     return ((weight * square).mean((1, 2, 3)) + 1e-4).log().mean()
+
+
+def taught_loss(out, clean, taught, args):
+    """A share of the loss is measured on the teacher's answer. Not at the border: the teacher saw
+    no more of the photo than the patch, and its answer is poor there."""
+    loss = loss_of(out, clean, args.edges, args.loss)
+    if taught is None:
+        return loss
+    inner = (slice(None), slice(None), *2 * (slice(3 * args.scale, -3 * args.scale),))
+    return torch.lerp(loss, loss_of(out[inner], taught[inner], args.edges, args.loss), args.teacher)
 
 
 #: Channels, blocks at each stage, and the task whose weights the last stage starts from where an
@@ -71,10 +82,14 @@ def score(task, model, held, device, scale):
         held = held[:, :, :side, :side]
         bicubic = degrade.reduced(held, scale)
         soft = degrade.natural(held, scale, torch.Generator().manual_seed(7))
+        lens = torch.tensor([0.5, 0.0, 0.4])  # a usual kernel among those measured
+        seen = degrade.eight_bits(torch.stack([degrade.seen_by_camera(x, scale, lens) for x in held]))
         cubic = {"size": (side, side), "mode": "bicubic", "align_corners": False}
         return {name: round(value, 3) for name, value in {
             "bicubic in": psnr(F.interpolate(bicubic, **cubic), held),
             "bicubic out": psnr(run(bicubic), held),
+            "lens in": psnr(F.interpolate(seen, **cubic), held),
+            "lens out": psnr(run(seen), held),
             "natural in": psnr(F.interpolate(soft, **cubic), held),
             "natural out": psnr(run(soft), held)}.items()}
     result = {}
@@ -110,6 +125,10 @@ def main():
     parser.add_argument("--edges", type=float, default=0.5,
                         help="extra weight of a full black-white edge (REPORT.md: 2 costs 0.1 dB)")
     parser.add_argument("--loss", choices=["charbonnier", "decibels"], default="charbonnier")
+    parser.add_argument("--teacher", type=float, default=0, metavar="SHARE",
+                        help="of what is aimed at: of an upscaler WORK/teacher-xN.npy (teacher.py), "
+                             "of the denoiser FFDNet's answer")
+    parser.add_argument("--ffdnet", type=pathlib.Path, help="pack of the denoiser's teacher")
     parser.add_argument("--from", dest="start", type=pathlib.Path, metavar="FILE",
                         help="weights (.final) that the last stage starts from; else those of the "
                              "smaller or simpler task, where WORK has them")
@@ -145,10 +164,14 @@ def main():
         model.load_state_dict(kept, strict=len(kept) == len(earlier["model"]))
     margin = degrade.MARGIN if denoises else 0
     measured = [args.work / "noise.npy", args.work / "kernels.npy"]
-    pool, kernels = (torch.from_numpy(np.load(path)) if args.task == "natural" and path.exists()
-                     else None for path in measured)
+    pool, kernels = (torch.from_numpy(np.load(path)) if not denoises and path.exists() else None
+                     for path in measured)
     side = args.crop + 2 * margin
     train = np.load(args.work / "train.npy", mmap_mode="r")
+    answers = None
+    if args.teacher and not denoises:
+        answers = np.load(args.work / f"teacher-x{args.scale}.npy", mmap_mode="r")
+    ffdnet = teacher.Ffdnet(args.ffdnet, args.teacher) if args.teacher and denoises else None
     held = torch.from_numpy(np.load(args.work / "held_out.npy")).float() / 255
 
     checkpoint = args.work / f"{name}.ckpt"
@@ -192,18 +215,19 @@ def main():
         index = torch.randint(len(train), (args.batch,), generator=rng)
         y0, x0 = (int(v) for v in torch.randint(0, 128 - side + 1, (2,), generator=rng))
         clean = torch.from_numpy(np.stack([
-            train[i, :, y0:y0 + side, x0:x0 + side] for i in index])).float() / 255
-        clean = augment(clean, rng)
+            photos[i, :, y0:y0 + side, x0:x0 + side]
+            for photos in (train, answers) if photos is not None for i in index])).float() / 255
+        clean, *taught = augment(clean, rng).split(args.batch)
         if denoises:
-            bad, clean = degrade.noisy(clean, rng)
+            bad, clean = degrade.noisy(clean, rng, ffdnet)
         elif args.task == "natural":
             bad = degrade.natural(clean, args.scale, rng, pool, kernels)
         else:
-            bad = degrade.reduced(clean, args.scale)
+            bad = degrade.faithful(clean, args.scale, rng, kernels)
         clean, bad = clean.to(device), bad.to(device)
         with torch.autocast(device, torch.bfloat16, enabled=args.bf16):
             out = model(bad)
-        loss = loss_of(out.float(), clean, args.edges, args.loss)
+        loss = taught_loss(out.float(), clean, taught[0].to(device) if taught else None, args)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
@@ -235,7 +259,7 @@ def main():
     (args.work / f"{name}.log.json").write_text(json.dumps(
         {"steps": step, "from": start.name if start else None,
          "minutes": round((time.time() - begin) / 60, 1), "batch": args.batch,
-         "crop": args.crop, "loss": args.loss, "seed": args.seed, "device": device, "held_out": result}, indent=1))
+         "crop": args.crop, "loss": args.loss, "teacher": args.teacher, "seed": args.seed, "device": device, "held_out": result}, indent=1))
 
 
 if __name__ == "__main__":

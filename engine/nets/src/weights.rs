@@ -67,24 +67,8 @@ impl Weights {
                     view.shape()
                 )));
             }
-            let data = if view.dtype() == Dtype::I8 {
-                let step = format!("{name}{STEP}");
-                let data = from_bytes(file, &step, &view)?;
-                steps.insert(step);
-                data
-            } else {
-                widen(view.dtype(), view.data()).ok_or_else(|| {
-                    LoadError::unsupported(format!(
-                        "tensor {name} in the weight file is stored as {} where I8, F16 or F32 is read",
-                        view.dtype()
-                    ))
-                })?
-            };
-            if data.iter().any(|value| !value.is_finite()) {
-                return Err(LoadError::damaged(format!(
-                    "tensor {name} in the weight file holds values that are not numbers"
-                )));
-            }
+            let (data, step) = values(file, &name, &view)?;
+            steps.extend(step);
             tensors.insert(name, Tensor { shape, data });
         }
         if file.len() != tensors.len() + steps.len() {
@@ -201,6 +185,49 @@ pub(crate) fn of_graph(graph: &Graph) -> Vec<(String, Vec<usize>)> {
             ]
         })
         .collect()
+}
+
+/// All tensors of a container by name, widened, unchecked against any network.
+pub(crate) fn read_values(bytes: &[u8]) -> Result<HashMap<String, Tensor>, LoadError> {
+    let (file, _) = parse(bytes)?;
+    let mut tensors = HashMap::new();
+    let mut steps = HashSet::new();
+    for (name, view) in file.iter() {
+        let (data, step) = values(&file, name, &view)?;
+        steps.extend(step);
+        tensors.insert(name.to_owned(), Tensor { shape: view.shape().to_vec(), data });
+    }
+    tensors.retain(|name, _| !steps.contains(name));
+    Ok(tensors)
+}
+
+/// A tensor's values, and the name of the tensor of its steps where it is stored as bytes.
+fn values(
+    file: &SafeTensors<'_>,
+    name: &str,
+    view: &TensorView<'_>,
+) -> Result<(Vec<f32>, Option<String>), LoadError> {
+    let shown = || name.chars().take(60).collect::<String>().escape_default().to_string();
+    let (data, step) = if view.dtype() == Dtype::I8 {
+        let step = format!("{name}{STEP}");
+        (from_bytes(file, &step, view)?, Some(step))
+    } else {
+        let data = widen(view.dtype(), view.data()).ok_or_else(|| {
+            LoadError::unsupported(format!(
+                "tensor {} in the weight file is stored as {} where I8, F16 or F32 is read",
+                shown(),
+                view.dtype()
+            ))
+        })?;
+        (data, None)
+    };
+    if data.iter().any(|value| !value.is_finite()) {
+        return Err(LoadError::damaged(format!(
+            "tensor {} in the weight file holds values that are not numbers",
+            shown()
+        )));
+    }
+    Ok((data, step))
 }
 
 /// A tensor of bytes: each value times the step of its row, the first axis. The steps are a tensor of

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes a trained speech network as `weights.safetensors` (half precision) and its `card.toml`.
+"""Writes a trained speech network as `weights.safetensors` (a byte a weight of the recurrent and
+dense layers, half precision for the bands' own) and its `card.toml`.
 
 The figures on the card come from `eval.json` in the same folder, measured through the program by
 tests/score/speech.py: make that, then run this again.
@@ -7,6 +8,7 @@ tests/score/speech.py: make that, then run this again.
 import argparse
 import json
 import pathlib
+import sys
 
 import torch
 from safetensors.torch import save_file
@@ -14,6 +16,9 @@ from safetensors.torch import save_file
 from speech_net import SpeechNet
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from export import in_order, small  # noqa: E402
+
 NAMES = {False: "gsa-voice-live", True: "gsa-voice-file"}
 
 
@@ -29,16 +34,15 @@ def main():
     name = NAMES[looks_ahead]
     folder = args.models / name
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.half().contiguous() for k, v in saved["average"].items()}
-    if not all(v.isfinite().all() for v in tensors.values()):
-        raise SystemExit("the checkpoint holds values that half precision cannot")
+    # A band's own weights [bands, in, out] would share one step over all of its inputs and outputs.
+    tensors = small(saved["average"], lambda value: value.dim() == 2)
     metadata = {f"limpid.{k}": str(v) for k, v in saved["sizes"].items()}
     metadata |= {"limpid.arch": SpeechNet.arch, "limpid.attention": saved["attention"]}
     if looks_ahead:
         metadata["limpid.looks_ahead"] = "true"
     save_file(tensors, folder / "weights.safetensors", metadata=metadata)
-    (folder / "weights.safetensors").chmod(0o644)
-    parameters = sum(v.numel() for v in tensors.values())
+    in_order(folder / "weights.safetensors")
+    parameters = sum(v.numel() for v in saved["average"].values())
     evaluation = folder / "eval.json"
     quality = json.loads(evaluation.read_text())["quality"] if evaluation.exists() else []
     where = "one CPU thread" if run["device"] == "cpu" else "a GPU"

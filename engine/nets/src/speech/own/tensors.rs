@@ -7,30 +7,14 @@ use limpid_kernels::Gru;
 
 use super::layers::{Linear, Norm};
 use crate::error::LoadError;
-use crate::weights::{Tensor, read_tensors, widen};
+use crate::weights::{Tensor, read_values};
 
 /// Tensors by name; each can be taken once, so that what is left over is found out.
 pub(super) struct Tensors(RefCell<HashMap<String, Tensor>>);
 
 impl Tensors {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, LoadError> {
-        let mut tensors = HashMap::new();
-        for stored in read_tensors(bytes)? {
-            let name = stored.name;
-            let data = widen(stored.dtype, &stored.bytes).ok_or_else(|| {
-                LoadError::unsupported(format!(
-                    "a tensor in the weight file is stored as {} where F16 or F32 is read",
-                    stored.dtype
-                ))
-            })?;
-            if data.iter().any(|value| !value.is_finite()) {
-                return Err(LoadError::damaged(
-                    "the weight file holds values that are not numbers",
-                ));
-            }
-            tensors.insert(name, Tensor { shape: stored.shape, data });
-        }
-        Ok(Self(RefCell::new(tensors)))
+        Ok(Self(RefCell::new(read_values(bytes)?)))
     }
 
     /// Takes a tensor of this shape.

@@ -1,6 +1,8 @@
 use super::*;
 use crate::error::LoadErrorKind;
-use crate::weights::{read_tensors, widen, write};
+use safetensors::Dtype;
+
+use crate::weights::{Stored, read_tensors, widen, write};
 
 /// Weights of a small random network in half precision, and what PyTorch made of the sound of
 /// [`sound`] with it: by `models/train/speech/fixture.py`.
@@ -139,6 +141,34 @@ fn what_is_not_a_number_leaves_no_trace() {
     sound[5000] = f32::INFINITY;
     sound[7000] = f32::MAX;
     assert!(clean(&mut network, &sound).iter().all(|value| value.is_finite()));
+}
+
+#[test]
+fn a_layer_stored_as_bytes_is_the_same_layer() {
+    let about = metadata(SMALL).unwrap();
+    let stored = |alter: &dyn Fn(&mut Stored) -> Option<Stored>| {
+        let mut tensors = read_tensors(SMALL).unwrap();
+        let last = tensors.iter_mut().find(|tensor| tensor.name == "last.weight").unwrap();
+        let more = alter(last);
+        tensors.extend(more);
+        OwnSpeech::read(&write(&about, tensors).unwrap()).unwrap()
+    };
+    let single = |value: f32, count: usize| value.to_le_bytes().repeat(count);
+    let mut bytes = stored(&|last| {
+        let (rows, count) = (last.shape[0], last.shape.iter().product());
+        (last.dtype, last.bytes) = (Dtype::I8, vec![0xFD; count]); // -3
+        let name = "last.weight.step".to_owned();
+        Some(Stored { name, dtype: Dtype::F32, shape: vec![rows], bytes: single(0.05, rows) })
+    });
+    let mut plain = stored(&|last| {
+        let count = last.shape.iter().product();
+        (last.dtype, last.bytes) = (Dtype::F32, single(0.05 * -3.0, count));
+        None
+    });
+    let sound = sound();
+    let found = clean(&mut bytes, &sound);
+    assert_eq!(found, clean(&mut plain, &sound));
+    assert_ne!(found, clean(&mut OwnSpeech::read(SMALL).unwrap(), &sound));
 }
 
 #[test]
