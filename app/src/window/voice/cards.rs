@@ -31,6 +31,12 @@ pub(crate) fn cards_ui(
         widgets::percent_row(ui, "Room echo", &mut state.settings.dereverb, tooltip);
         panels::model_row_ui(ui, &mut state.settings.model, models, |task| task == Task::Speech);
         progress_ui(ui, &state.cleaning);
+        if state.recording().is_some() && state.settings.records_clean {
+            widgets::row(ui, "", |ui| {
+                let text = theme::weak("The take being recorded keeps what it began with.");
+                ui.add(egui::Label::new(text).wrap());
+            });
+        }
     });
     ui.add_space(theme::GAP_SMALL);
     output_card_ui(ui, &mut state.settings, actions);

@@ -27,6 +27,7 @@ fn a_recording_under_way_shows_its_level_and_what_was_lost() {
     };
     window.set_now(Now { recording: Some(recording.clone()), ..Now::default() });
     assert!(window.has("1:23.5") && window.has("Nothing lost"));
+    assert!(window.has("The take being recorded keeps what it began with."));
     let level = window.harness.get_by_label("Level");
     assert_eq!(level.accesskit_node().numeric_value(), Some(-8.0));
     // Without a picture first, then one that grew.
