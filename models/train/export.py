@@ -23,13 +23,13 @@ MODELS = {
     "upscale": (
         "ct-srcnn-x{scale}", "CT-SRCNN ×{scale}",
         "Makes a clean picture {scale} times as wide and high, true to what is in it.",
-        ["Trained on clean pictures reduced by bicubic resampling: noise and JPEG blocks are enlarged with the rest.",
+        ["Trained on clean pictures, reduced by bicubic resampling or soft as a lens leaves them: noise and JPEG blocks are enlarged with the rest.",
          "Invents no detail: fine texture stays soft."]),
     "natural": (
         "ct-srcnn-natural-x{scale}", "CT-SRCNN natural ×{scale}",
         "Makes a photo as it is found, soft, noisy or from JPEG, {scale} times as wide and high.",
         ["A clean, sharp picture comes out softer than from the plain upscaler.",
-         "Blur and noise are drawn from a model and from flat places of the training photos, not measured on cameras.",
+         "Blur and noise are drawn from a model and measured on the training photos, not on cameras.",
          "Invents no detail: fine texture stays soft."]),
 }
 
@@ -99,6 +99,8 @@ def main():
     task = f"{{ upscale = {{ scale = {args.scale} }} }}" if upscales else '"denoise"'
     steps = ", then ".join(f"{r['steps']} steps of {r['batch']} patches of {r['crop']} pixels "
                            f"({r['minutes']:.0f} minutes)" for r in runs)
+    teacher = "FFDNet" if args.task == "denoise" else "SPAN"
+    taught = f"; in the last run {teacher} was the teacher" if runs[-1].get("teacher") else ""
     device = "one CPU thread" if runs[-1]["device"] == "cpu" else "a graphics card"
     quote = lambda text: json.dumps(text, ensure_ascii=False)
     lines = lambda items: "[\n" + "".join(f"    {quote(item)},\n" for item in items) + "]"
@@ -106,7 +108,7 @@ def main():
 title = {quote(title)}
 task = {task}
 summary = {quote(summary)}
-source = "Trained by this project: models/train, seed {runs[-1]['seed']}, {steps} on {device}; photos named in models/train/photos.toml"
+source = "Trained by this project: models/train, seed {runs[-1]['seed']}, {steps} on {device}{taught}; photos named in models/train/photos.toml"
 license = "MIT OR Apache-2.0"
 parameters = {parameters}
 quality = {lines(quality)}

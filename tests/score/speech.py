@@ -26,6 +26,8 @@ from pesq import pesq
 from pystoi import stoi
 from scipy.signal import resample_poly
 
+#: As it is, and with the program's `--best`.
+OURS = ("ours", "ours, best")
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "models/train/speech"))
 from mix import Bank, active_power, convolved  # noqa: E402
@@ -79,8 +81,8 @@ def voicebank(folder):
 
 
 class Limpid:
-    def __init__(self, program, weights):
-        self.command = [program, weights]
+    def __init__(self, program, weights, best=False):
+        self.command = [program, *["--best"] * best, weights]
 
     def all(self, clips):
         with tempfile.TemporaryDirectory() as folder:
@@ -222,16 +224,18 @@ def main():
     show("noisy")
     speed = None
     if args.limpid:
-        ours = Limpid(args.limpid, args.weights)
-        table["ours"] = scores(clips, ours.all(noisy))
-        speed = ours.speed
-        show("ours")
-        print(speed)
+        speed = {}
+        for name in OURS:
+            ours = Limpid(args.limpid, args.weights, best=name != OURS[0])
+            table[name] = scores(clips, ours.all(noisy))
+            speed[name] = ours.speed
+            show(name)
+            print(ours.speed)
     peers = {"GTCRN": lambda: Gtcrn(args.peers), "DTLN": lambda: Dtln(args.peers),
              "DeepFilterNet3": lambda: DeepFilterNet3(args.peers)}
     if args.nnnoiseless:
         peers["nnnoiseless"] = lambda: Nnnoiseless(args.nnnoiseless)
-    for name in [*peers, *(set(known) - {"noisy", "ours", *peers})]:
+    for name in [*peers, *(set(known) - {"noisy", *OURS, *peers})]:
         if name in known:
             table[name] = known[name]
         else:

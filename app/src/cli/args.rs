@@ -144,6 +144,10 @@ pub(super) struct SpeechArgs {
           allow_negative_numbers = true, value_parser = units::loudness)]
     pub(super) loudness: Option<f32>,
 
+    /// Take four times as long for a better result: the mean of four hearings
+    #[arg(long)]
+    pub(super) best: bool,
+
     /// Model by name (see "limpid models list"), or "auto" for the best one here
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub(super) model: String,
@@ -177,6 +181,10 @@ pub(super) struct RecordArgs {
     /// Model of the cleaned take, or "auto"
     #[arg(long, value_name = "NAME", default_value = "auto", requires = "clean")]
     pub(super) model: String,
+
+    /// Clean the take with four times the work: the mean of four hearings
+    #[arg(long, requires = "clean")]
+    pub(super) best: bool,
 
     /// In the cleaned take, turn noise down by this much at most
     #[arg(long, value_name = "DB", value_parser = units::decibels, requires = "clean")]

@@ -33,7 +33,7 @@ pub(super) fn denoise(args: &DenoiseArgs) -> Result<Job, Usage> {
     job(step, &args.inputs, &args.output)
 }
 
-fn effort(best: bool) -> Effort {
+pub(super) fn effort(best: bool) -> Effort {
     if best { Effort::Best } else { Effort::Fast }
 }
 
@@ -60,6 +60,7 @@ pub(super) fn speech(args: &SpeechArgs) -> Result<Job, Usage> {
         limit_db: args.limit_db,
         dereverb: args.dereverb,
         loudness: args.loudness,
+        effort: effort(args.best),
         model: args.model.clone(),
     });
     to(recipe, &args.inputs, &args.output, &args.folders, |_, output| {

@@ -15,6 +15,7 @@ mod columns;
 mod decode;
 mod dereverb;
 mod encode;
+mod ensemble;
 mod error;
 mod info;
 pub mod live;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use limpid_nets::Effort;
 use serde::{Deserialize, Serialize};
 
 use crate::encode::{Container, EncodeSettings};
@@ -63,13 +64,21 @@ pub struct Speech {
     pub dereverb: f32,
     /// Loudness that the result is brought to, in LUFS (EBU R128), `-40..=-5`; none leaves it.
     pub loudness: Option<f32>,
+    /// How often the network hears everything.
+    pub effort: Effort,
     /// Model name, or "auto" for the best one on this computer.
     pub model: String,
 }
 
 impl Default for Speech {
     fn default() -> Self {
-        Self { limit_db: None, dereverb: 0.0, loudness: None, model: "auto".into() }
+        Self {
+            limit_db: None,
+            dereverb: 0.0,
+            loudness: None,
+            effort: Effort::Fast,
+            model: "auto".into(),
+        }
     }
 }
 

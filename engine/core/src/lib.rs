@@ -42,10 +42,8 @@ pub use event::{
 pub use file_kind::FileKind;
 pub use job::{Destination, Job};
 pub use limpid_audio::settings::{SoundFormat, Speech};
-pub use limpid_nets::{LibraryConfig, ModelCard, Origin, Task};
+pub use limpid_nets::{Effort, LibraryConfig, ModelCard, Origin, Task};
 pub use limpid_photo::Rect;
-pub use limpid_photo::settings::{
-    Denoise, Effort, OutputFormat, Size, StepSettings, Strength, Upscale,
-};
+pub use limpid_photo::settings::{Denoise, OutputFormat, Size, StepSettings, Strength, Upscale};
 pub use preview::View;
 pub use recipe::{Existing, Gps, Output, Recipe, RecipeError, Step};

@@ -123,6 +123,7 @@ pub(crate) fn settings(speech: &Speech) -> CleanSettings {
             .loudness
             .map(|lufs| LoudnessTarget { lufs: f64::from(lufs), ..LoudnessTarget::default() }),
         high_band: HighBand::default(),
+        effort: speech.effort,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use limpid_nets::Effort;
+
 /// How much noise the denoiser is told to expect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "StrengthText", into = "StrengthText")]
@@ -66,17 +68,6 @@ fn unit(value: f32, what: &str) -> Result<f32, String> {
     } else {
         Err(format!("{what} is a number from 0 to 1, not {value}"))
     }
-}
-
-/// How much work a network's result is worth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Effort {
-    /// One look at the picture.
-    #[default]
-    Fast,
-    /// The mean of four looks, mirrored, in four times the time.
-    Best,
 }
 
 /// Settings of the denoise step.

@@ -18,7 +18,7 @@ pub(crate) use models::models_ui;
 pub(crate) use output::place_rows_ui;
 pub(crate) use palette::palette_ui;
 pub(crate) use queue::{QueueArt, queue_bar_ui, queue_ui};
-pub(crate) use recipe::{model_row_ui, process_ui, recipe_ui};
+pub(crate) use recipe::{effort_row_ui, model_row_ui, process_ui, recipe_ui};
 pub(crate) use settings::settings_ui;
 pub(crate) use stage::{drop_hint_ui, empty_ui, failure_ui, rounded_outline, status_ui};
 pub(crate) use top::top_ui;

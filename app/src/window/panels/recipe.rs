@@ -8,6 +8,9 @@ use super::super::state::{Action, State};
 use super::super::{icon, theme, widgets};
 use super::output::output_card_ui;
 
+const ONE_LOOK: &str = "One look at the picture.";
+const FOUR_LOOKS: &str = "The mean of four looks, mirrored: a little better, four times as long.";
+
 /// All cards, in the order of the steps.
 pub(crate) fn recipe_ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     ui.spacing_mut().item_spacing.y = theme::GAP;
@@ -95,7 +98,7 @@ fn denoise_ui(ui: &mut Ui, denoise: &mut Denoise, measured: Option<f32>, models:
         &mut denoise.chroma,
         "Share of the colour noise that is removed.",
     );
-    effort_row_ui(ui, &mut denoise.effort);
+    effort_row_ui(ui, &mut denoise.effort, ONE_LOOK, FOUR_LOOKS);
     model_row_ui(ui, &mut denoise.model, models, |task| matches!(task, Task::Denoise));
 }
 
@@ -187,7 +190,7 @@ fn upscale_ui(ui: &mut Ui, upscale: &mut Upscale, input: Option<[u32; 2]>, model
         let text = format!("{width} × {height} pixels, {megapixels:.1} MP");
         widgets::row(ui, "Result", |ui| ui.label(theme::weak(text)));
     }
-    effort_row_ui(ui, &mut upscale.effort);
+    effort_row_ui(ui, &mut upscale.effort, ONE_LOOK, FOUR_LOOKS);
     let scale = match upscale.size {
         Size::Scale(scale) => Some(scale),
         Size::LongEdge(_) => None,
@@ -198,16 +201,10 @@ fn upscale_ui(ui: &mut Ui, upscale: &mut Upscale, input: Option<[u32; 2]>, model
     });
 }
 
-fn effort_row_ui(ui: &mut Ui, effort: &mut Effort) {
+/// The row that chooses how often a network is asked; `once` and `often` say what that means.
+pub(crate) fn effort_row_ui(ui: &mut Ui, effort: &mut Effort, once: &str, often: &str) {
     widgets::row(ui, "Effort", |ui| {
-        let choices = [
-            (Effort::Fast, "Fast", "One look at the picture."),
-            (
-                Effort::Best,
-                "Best",
-                "The mean of four looks, mirrored: a little better, four times as long.",
-            ),
-        ];
+        let choices = [(Effort::Fast, "Fast", once), (Effort::Best, "Best", often)];
         widgets::segments(ui, effort, &choices)
     });
 }

@@ -13,6 +13,10 @@ use super::output::output_card_ui;
 use super::settings::MOST_LIMIT_DB;
 use super::state::{Cleaning, VoiceState};
 
+const ONE_HEARING: &str = "The network hears the recording once.";
+const FOUR_HEARINGS: &str =
+    "The mean of four hearings, each begun a moment later: a better voice, four times as long.";
+
 /// All cards.
 pub(crate) fn cards_ui(
     ui: &mut Ui,
@@ -29,6 +33,7 @@ pub(crate) fn cards_ui(
         let tooltip = "How much of the echo of the room is taken out, apart from noise. The recording \
                        is cleaned anew for it.";
         widgets::percent_row(ui, "Room echo", &mut state.settings.dereverb, tooltip);
+        panels::effort_row_ui(ui, &mut state.settings.effort, ONE_HEARING, FOUR_HEARINGS);
         panels::model_row_ui(ui, &mut state.settings.model, models, |task| task == Task::Speech);
         progress_ui(ui, &state.cleaning);
         if state.recording().is_some() && state.settings.records_clean {

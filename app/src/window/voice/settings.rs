@@ -1,6 +1,6 @@
 //! What is set on the page, kept from one start to the next.
 
-use limpid_engine::{Output, Recipe, Speech};
+use limpid_engine::{Effort, Output, Recipe, Speech};
 use serde::{Deserialize, Serialize};
 
 /// The most the slider of the limit says, in dB.
@@ -22,6 +22,8 @@ pub(crate) struct VoiceSettings {
     pub(crate) dereverb: f32,
     /// The loudness that results are brought to, in LUFS; none leaves it.
     pub(crate) loudness: Option<f32>,
+    /// How often the network hears everything.
+    pub(crate) effort: Effort,
     /// The model, or "auto".
     pub(crate) model: String,
     /// The microphone by its id; none is the system's default.
@@ -42,6 +44,7 @@ impl Default for VoiceSettings {
             limit_db: FIRST_LIMIT_DB,
             dereverb: 0.0,
             loudness: None,
+            effort: Effort::Fast,
             model: Speech::default().model,
             device: None,
             records_clean: true,
@@ -59,6 +62,7 @@ impl VoiceSettings {
             limit_db: self.has_limit.then_some(limit_db),
             dereverb: self.dereverb.clamp(0.0, 1.0),
             loudness: self.loudness.map(|lufs| lufs.clamp(-40.0, -5.0)),
+            effort: self.effort,
             model: self.model.clone(),
         }
     }

@@ -9,10 +9,12 @@ mod net;
 use std::path::Path;
 
 use limpid_kernels::Cancel;
+use limpid_nets::Effort;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::{Damage, SoundFile};
 use crate::encode::{EncodeSettings, SoundWriter};
+use crate::ensemble;
 use crate::error::AudioError;
 use crate::reader::{BlockReader, check_channels};
 use crate::speech_net::SpeechNet;
@@ -24,7 +26,8 @@ use limiter::Limiter;
 pub use high_band::HighBand;
 pub use level::{LevelReport, LoudnessMeter, LoudnessTarget};
 
-/// Makes one network; called once for each channel, which has its own memory.
+/// Makes one network; called once for each channel, which has its own memory, with
+/// [`Effort::Best`] several times.
 pub type MakeNet<'a> = dyn FnMut() -> Result<Box<dyn SpeechNet>, AudioError> + 'a;
 
 /// How a sound is cleaned.
@@ -42,6 +45,8 @@ pub struct CleanSettings {
     pub loudness: Option<LoudnessTarget>,
     /// What happens above the network's band.
     pub high_band: HighBand,
+    /// How often the network hears everything.
+    pub effort: Effort,
 }
 
 /// Frames worked on at a time: less than 0.1 seconds of most files, so that cancel is soon seen.
@@ -74,7 +79,10 @@ impl Cleaner {
         make_net: &mut MakeNet<'_>,
         settings: &CleanSettings,
     ) -> Result<Self, AudioError> {
-        let channel = |_| ChannelCleaner::new(rate, make_net()?, settings);
+        let channel = |_| {
+            let net = ensemble::for_effort(make_net, settings.effort)?;
+            ChannelCleaner::new(rate, net, settings)
+        };
         Ok(Self { channels: (0..channels).map(channel).collect::<Result<_, _>>()? })
     }
 
