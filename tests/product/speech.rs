@@ -80,6 +80,19 @@ fn a_limit_leaves_that_much_of_the_noise() {
 }
 
 #[test]
+fn best_effort_hears_the_same_sound_at_the_same_place() {
+    let place = Place::new();
+    write_noisy(&place.at("talk.wav"), 16_000, 3.0);
+    place.run(["speech", "talk.wav", "-o", "fast.wav"]).ended_with(0);
+    place.run(["speech", "talk.wav", "-o", "best.wav", "--best"]).ended_with(0);
+    let [fast, best] = ["fast.wav", "best.wav"].map(|name| samples(&place.at(name)));
+    assert_eq!(fast.len(), best.len());
+    let apart: Vec<i16> = fast.iter().zip(&best).map(|(a, b)| a.saturating_sub(*b)).collect();
+    let share = energy(&apart) / energy(&fast);
+    assert!(share > 0.0 && share < 0.02, "{share} of the power differs");
+}
+
+#[test]
 fn echo_is_taken_out_apart_from_noise() {
     let place = Place::new();
     // Half a second of tone and a repetition 0.2 s later that decays: a room with one wall.

@@ -182,10 +182,6 @@ pub(super) struct RecordArgs {
     #[arg(long, value_name = "NAME", default_value = "auto", requires = "clean")]
     pub(super) model: String,
 
-    /// Clean the take with four times the work: the mean of four hearings
-    #[arg(long, requires = "clean")]
-    pub(super) best: bool,
-
     /// In the cleaned take, turn noise down by this much at most
     #[arg(long, value_name = "DB", value_parser = units::decibels, requires = "clean")]
     pub(super) limit_db: Option<f32>,

@@ -33,7 +33,7 @@ pub(super) fn denoise(args: &DenoiseArgs) -> Result<Job, Usage> {
     job(step, &args.inputs, &args.output)
 }
 
-pub(super) fn effort(best: bool) -> Effort {
+fn effort(best: bool) -> Effort {
     if best { Effort::Best } else { Effort::Fast }
 }
 

@@ -9,7 +9,7 @@ use limpid_engine::studio::{Recorded, Recording, RecordingRequest, microphones};
 use limpid_engine::{EngineError, Speech};
 
 use super::args::RecordArgs;
-use super::{SOME_FAILED, WRONG_USAGE, interrupt, output, plan};
+use super::{SOME_FAILED, WRONG_USAGE, interrupt, output};
 use crate::places;
 
 /// How often the line with the level is drawn.
@@ -30,7 +30,6 @@ pub(super) fn run(args: &RecordArgs) -> ExitCode {
             model: args.model.clone(),
             limit_db: args.limit_db,
             dereverb: args.dereverb,
-            effort: plan::effort(args.best),
             ..Speech::default()
         }),
         monitor: args.monitor,

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use limpid_audio::clean::CleanSettings;
 use limpid_audio::live::{
     CleanRequest, Direction, Level, MonitorRequest, RecordRequest, Recorder, SampleKind, State,
     StreamFormat, Wanted, devices,
 };
 use limpid_audio::settings::Speech;
 use limpid_audio::{AudioError, ErrorKind, SpeechNet};
-use limpid_nets::{Library, LibraryConfig, LoadErrorKind};
+use limpid_nets::{Effort, Library, LibraryConfig, LoadErrorKind};
 
 use super::live::{LiveArtist, LiveCell};
 use super::{Microphone, RecordingNow};
@@ -75,7 +76,8 @@ impl Recording {
             Some(speech) => {
                 let network = library.load_live_speech(&speech.model).map_err(model)?;
                 clean_rate = Some(network.rate());
-                let settings = sound::settings(&speech);
+                // Four hearings bring the networks that hear nothing ahead no gain.
+                let settings = CleanSettings { effort: Effort::Fast, ..sound::settings(&speech) };
                 let (library, mut first) = (Arc::clone(library), Some(network));
                 let make_net = Box::new(move || {
                     let network = match first.take() {

@@ -13,7 +13,7 @@ use limpid_engine::studio::{
     Listening, LiveTrack, LiveView, Microphone, Now, Opened, SoundView, StudioCommand, StudioEvent,
     Track, ViewRequest,
 };
-use limpid_engine::{SoundFormat, Speech};
+use limpid_engine::{Effort, SoundFormat, Speech};
 
 use super::super::command::Command;
 use super::super::engine_link::{EngineLink, LinkEnd};
@@ -338,7 +338,10 @@ fn the_strength_is_heard_while_it_plays() {
     window.shoot("4-strength");
     window.click("No limit");
     let free = Speech { loudness: Some(Speech::USUAL_LOUDNESS), ..Speech::default() };
-    assert_eq!(window.asked(), [StudioCommand::Clean(free)]);
+    assert_eq!(window.asked(), [StudioCommand::Clean(free.clone())]);
+    window.click("Best");
+    let best = Speech { effort: Effort::Best, ..free };
+    assert_eq!(window.asked(), [StudioCommand::Clean(best)]);
 }
 
 #[test]
