@@ -109,6 +109,23 @@ def score(task, model, held, device, scale):
     return {name: round(value, 3) for name, value in result.items()}
 
 
+@torch.no_grad()
+def trim(model, blocks, bad, clean):
+    """Takes blocks out until `blocks` are left, each time the one that is missed least."""
+    def without(index):
+        kept = [block for i, block in enumerate(whole) if i != index]
+        model.blocks = torch.nn.ModuleList(kept)
+        return psnr(model(bad), clean)
+
+    while len(model.blocks) > blocks:
+        whole = list(model.blocks)
+        scores = [without(index) for index in range(len(whole))]
+        least = max(range(len(whole)), key=scores.__getitem__)
+        without(least)
+        print(f"without block {least}, which is missed least: {scores[least]:.3f} dB; without the one "
+              f"missed most: {min(scores):.3f}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task", choices=DEFAULTS,
@@ -120,7 +137,9 @@ def main():
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--crop", type=int, default=64)
     parser.add_argument("--channels", type=int)
-    parser.add_argument("--stages", type=int, nargs="+", help="blocks at each stage")
+    parser.add_argument("--stages", type=int, nargs="+",
+                        help="blocks at each stage; if the weights of --from have more, those that "
+                             "are missed least are left out")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--edges", type=float, default=0.5,
                         help="extra weight of a full black-white edge (REPORT.md: 2 costs 0.1 dB)")
@@ -174,6 +193,12 @@ def main():
     ffdnet = teacher.Ffdnet(args.ffdnet, args.teacher) if args.teacher and denoises else None
     held = torch.from_numpy(np.load(args.work / "held_out.npy")).float() / 255
 
+    if len(model.blocks) > stages[0]:
+        some = torch.from_numpy(train[::len(train) // 64].copy()).float() / 255
+        some = some[:, :, :96, :96]
+        bad = degrade.white(some, torch.Generator().manual_seed(1))[0] if denoises else (
+            degrade.reduced(some, args.scale))
+        trim(model, stages[0], bad, some)
     checkpoint = args.work / f"{name}.ckpt"
     state = {"step": 0, "spent": 0.0, "stage": 0}
     average, optimiser, saved = None, None, None
