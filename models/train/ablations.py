@@ -15,6 +15,9 @@ ds       blocks turned into depthwise + 1x1 one after the other, each followed b
          conversion alone.
 trim     upscaler x2 with 24 channels inside its blocks cut to 12: block by block from the output
          end; all at once; from scratch. The same number of steps after the cut (from scratch: all).
+aim      upscaler x2 with 24 channels: with a Charbonnier error; with the logarithm of each patch's
+         mean square error; with that and four fifths of the way to what SPAN answers as the aim
+         (WORK/teacher-x2.npy, by teacher.py; left out where it is missing).
 """
 import argparse
 import copy
@@ -29,7 +32,7 @@ from torch.nn import functional as F
 
 import degrade
 from networks import Block, CtSrcnn, DnResNet
-from train import augment, edges
+from train import aim, augment, edges, loss_of
 
 HERE = pathlib.Path(__file__).resolve().parent
 CROP, BATCH = 48, 16
@@ -39,14 +42,20 @@ SHARES = [0.2, 0.3, 0.5]
 class Data:
     def __init__(self, work):
         self.train = np.load(work / "train.npy", mmap_mode="r")
+        answers = work / "teacher-x2.npy"
+        self.answers = np.load(answers, mmap_mode="r") if answers.exists() else None
         self.held = torch.from_numpy(np.load(work / "held_out.npy")).float() / 255
 
     def batch(self, seed, step):
+        """Clean patches, a list of what the teacher makes of them or of nothing, the generator."""
         rng = torch.Generator().manual_seed(seed * 1_000_003 + step)
         index = torch.randint(len(self.train), (BATCH,), generator=rng)
         y, x = (int(v) for v in torch.randint(0, 128 - CROP + 1, (2,), generator=rng))
-        clean = np.stack([self.train[i, :, y:y + CROP, x:x + CROP] for i in index])
-        return augment(torch.from_numpy(clean).float() / 255, rng), rng
+        cut = lambda photos: np.stack([photos[i, :, y:y + CROP, x:x + CROP] for i in index])
+        found = [cut(photos) for photos in (self.train, self.answers) if photos is not None]
+        found = augment(torch.from_numpy(np.concatenate(found)).float() / 255, rng)
+        clean, *taught = found.split(BATCH)
+        return clean, taught, rng
 
 
 def poisson_gaussian(clean, rng):
@@ -66,7 +75,8 @@ def macs(model, task):
     return total / 4 if task == "denoise" else total
 
 
-def train(model, task, data, steps, seed, kappa=2.0, first=0, rate=1e-3, decay=True):
+def train(model, task, data, steps, seed, kappa=2.0, first=0, rate=1e-3, decay=True,
+          kind="charbonnier", share=0.0):
     """Trains in place; batches `first`, `first` + 1, ... of `seed`."""
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
     model.train()
@@ -75,10 +85,11 @@ def train(model, task, data, steps, seed, kappa=2.0, first=0, rate=1e-3, decay=T
         now = rate * min(1, (step + 1) / 50) * (0.5 + 0.5 * np.cos(np.pi * progress) if decay else 1)
         for group in optimiser.param_groups:
             group["lr"] = max(now, 1e-6)
-        clean, rng = data.batch(seed, first + step)
+        clean, taught, rng = data.batch(seed, first + step)
         bad = poisson_gaussian(clean, rng) if task == "denoise" else degrade.reduced(clean, 2)
-        error = ((model(bad) - clean) ** 2 + 1e-6).sqrt()
-        loss = ((1 + kappa * edges(clean)) * error).mean()
+        if share:
+            clean = aim(clean, taught, share, 6)
+        loss = loss_of(model(bad), clean, kappa, kind)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 0.5)
@@ -220,6 +231,12 @@ def experiments(data, steps, seed):
     yield "trim", "block by block", lambda: trimmed(False)
     yield "trim", "all at once", lambda: trimmed(True)
     yield "trim", "narrow from scratch, all steps", lambda: train(thin(), "upscale", data, 2 * steps, seed)
+    aims = [("Charbonnier", "charbonnier", 0.0), ("decibels", "decibels", 0.0)]
+    if data.answers is not None:
+        aims.append(("decibels, with a teacher", "decibels", 0.8))
+    for variant, kind, share in aims:
+        yield "aim", variant, lambda kind=kind, share=share: train(
+            CtSrcnn(24, 4), "upscale", data, steps, seed, kappa=0.0, kind=kind, share=share)
 
 
 def run(args):
@@ -234,7 +251,7 @@ def run(args):
             torch.manual_seed(seed)
             begin = time.time()
             model = make()
-            task = "upscale" if experiment == "trim" else "denoise"
+            task = "upscale" if experiment in ("trim", "aim") else "denoise"
             row = {"experiment": experiment, "variant": variant, "seed": seed, "steps": args.steps,
                    "macs": round(macs(model, task)), **score(model, task, data), "seconds": round(time.time() - begin)}
             with log.open("a") as file:

@@ -39,14 +39,15 @@ def loss_of(out, clean, edge_weight, kind):
     return ((weight * square).mean((1, 2, 3)) + 1e-4).log().mean()
 
 
-def taught_loss(out, clean, taught, args):
-    """A share of the loss is measured on the teacher's answer. Not at the border: the teacher saw
-    no more of the photo than the patch, and its answer is poor there."""
-    loss = loss_of(out, clean, args.edges, args.loss)
-    if taught is None:
-        return loss
-    inner = (slice(None), slice(None), *2 * (slice(3 * args.scale, -3 * args.scale),))
-    return torch.lerp(loss, loss_of(out[inner], taught[inner], args.edges, args.loss), args.teacher)
+def aim(clean, taught, share, margin):
+    """What is to come out: between the photo and the teacher's answer, but the photo within
+    `margin` pixels of the border. The teacher saw no more than the patch and is poor there."""
+    if not taught:
+        return clean
+    inner = (..., slice(margin, -margin), slice(margin, -margin))
+    target = clean.clone()
+    target[inner] = torch.lerp(clean[inner], taught[0][inner], share)
+    return target
 
 
 #: Channels, blocks at each stage, and the task whose weights the last stage starts from where an
@@ -249,10 +250,11 @@ def main():
             bad = degrade.natural(clean, args.scale, rng, pool, kernels)
         else:
             bad = degrade.faithful(clean, args.scale, rng, kernels)
+        clean = aim(clean, taught, args.teacher, 3 * args.scale)
         clean, bad = clean.to(device), bad.to(device)
         with torch.autocast(device, torch.bfloat16, enabled=args.bf16):
             out = model(bad)
-        loss = taught_loss(out.float(), clean, taught[0].to(device) if taught else None, args)
+        loss = loss_of(out.float(), clean, args.edges, args.loss)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)

@@ -35,7 +35,7 @@ def main():
     folder = args.models / name
     folder.mkdir(parents=True, exist_ok=True)
     # A band's own weights [bands, in, out] would share one step over all of its inputs and outputs.
-    tensors = small(saved["average"], lambda value: value.dim() == 2)
+    tensors = small(saved["average"], lambda _, value: value.dim() == 2)
     metadata = {f"limpid.{k}": str(v) for k, v in saved["sizes"].items()}
     metadata |= {"limpid.arch": SpeechNet.arch, "limpid.attention": saved["attention"]}
     if looks_ahead:
