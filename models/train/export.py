@@ -19,7 +19,7 @@ MODELS = {
         "dn-resnet", "DN-ResNet",
         "Removes noise and JPEG blocks without being told how much there is.",
         ["Trained on a processor for hours, not on a graphics card for days: the best denoisers go further.",
-         "White noise of sigma 25 and less: FFDNet, told its level, is up to a third of a dB better.",
+         "White noise of sigma 15 and less: FFDNet, told its level, is a fifth of a dB better or more.",
          "Now and then strong noise that a camera sharpened is taken for texture and stays (one picture of 20 of those above)."]),
     "upscale": (
         "ct-srcnn-x{scale}", "CT-SRCNN ×{scale}",
