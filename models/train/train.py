@@ -157,6 +157,11 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
+    answers = args.work / f"teacher-x{args.scale}.npy"
+    if args.teacher and args.task == "denoise" and not args.ffdnet:
+        parser.error("--teacher of the denoiser needs --ffdnet")
+    if args.teacher and args.task != "denoise" and not answers.exists():
+        parser.error(f"{answers} is not there: teacher.py makes it")
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -189,9 +194,7 @@ def main():
                      for path in measured)
     side = args.crop + 2 * margin
     train = np.load(args.work / "train.npy", mmap_mode="r")
-    answers = None
-    if args.teacher and not denoises:
-        answers = np.load(args.work / f"teacher-x{args.scale}.npy", mmap_mode="r")
+    answers = np.load(answers, mmap_mode="r") if args.teacher and not denoises else None
     ffdnet = teacher.Ffdnet(args.ffdnet, args.teacher) if args.teacher and denoises else None
     held = torch.from_numpy(np.load(args.work / "held_out.npy")).float() / 255
 

@@ -76,12 +76,7 @@ impl Weights {
             let left_over = file.names().into_iter().find(|name| !is_known(name));
             return Err(LoadError::damaged(format!(
                 "the weight file has a tensor that the network does not, {}",
-                left_over
-                    .unwrap_or("unnamed")
-                    .chars()
-                    .take(60)
-                    .collect::<String>()
-                    .escape_default()
+                shown(left_over.unwrap_or("unnamed"))
             )));
         }
         Ok(Self { architecture: Some(architecture), tensors })
@@ -207,7 +202,6 @@ fn values(
     name: &str,
     view: &TensorView<'_>,
 ) -> Result<(Vec<f32>, Option<String>), LoadError> {
-    let shown = || name.chars().take(60).collect::<String>().escape_default().to_string();
     let (data, step) = if view.dtype() == Dtype::I8 {
         let step = format!("{name}{STEP}");
         (from_bytes(file, &step, view)?, Some(step))
@@ -215,7 +209,7 @@ fn values(
         let data = widen(view.dtype(), view.data()).ok_or_else(|| {
             LoadError::unsupported(format!(
                 "tensor {} in the weight file is stored as {} where I8, F16 or F32 is read",
-                shown(),
+                shown(name),
                 view.dtype()
             ))
         })?;
@@ -224,10 +218,15 @@ fn values(
     if data.iter().any(|value| !value.is_finite()) {
         return Err(LoadError::damaged(format!(
             "tensor {} in the weight file holds values that are not numbers",
-            shown()
+            shown(name)
         )));
     }
     Ok((data, step))
+}
+
+/// A name from a file that may be hostile, fit for a sentence.
+fn shown(name: &str) -> String {
+    name.chars().take(60).collect::<String>().escape_default().to_string()
 }
 
 /// A tensor of bytes: each value times the step of its row, the first axis. The steps are a tensor of
@@ -237,7 +236,8 @@ fn from_bytes(
     step: &str,
     bytes: &TensorView<'_>,
 ) -> Result<Vec<f32>, LoadError> {
-    let missing = || LoadError::damaged(format!("the weight file has no fitting tensor {step}"));
+    let missing =
+        || LoadError::damaged(format!("the weight file has no fitting tensor {}", shown(step)));
     let view = file.tensor(step).map_err(|_| missing())?;
     let steps = widen(view.dtype(), view.data()).ok_or_else(missing)?;
     let rows = bytes.shape().first().copied().unwrap_or(0);

@@ -38,7 +38,8 @@ pub type MakeLiveNet = Box<dyn FnMut() -> Result<Box<dyn SpeechNet>, AudioError>
 
 /// A clean take. It holds the mean of the channels, at the raw take's rate and on its time axis.
 pub struct CleanRequest {
-    /// Makes what cleans: once for the take, once for what is heard and drawn meanwhile.
+    /// Makes what cleans: once for the take (with [`Effort::Best`](limpid_nets::Effort::Best) several
+    /// times), once for what is heard and drawn meanwhile.
     pub make_net: MakeLiveNet,
     /// How it is cleaned. With echo removal the take grows ten seconds late, which a crash then
     /// costs; the loudness is left as it is.

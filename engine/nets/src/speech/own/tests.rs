@@ -1,7 +1,7 @@
-use super::*;
-use crate::error::LoadErrorKind;
 use safetensors::Dtype;
 
+use super::*;
+use crate::error::LoadErrorKind;
 use crate::weights::{Stored, read_tensors, widen, write};
 
 /// Weights of a small random network in half precision, and what PyTorch made of the sound of
@@ -153,6 +153,13 @@ fn a_layer_stored_as_bytes_is_the_same_layer() {
         tensors.extend(more);
         OwnSpeech::read(&write(&about, tensors).unwrap()).unwrap()
     };
+    let without_steps = {
+        let mut tensors = read_tensors(SMALL).unwrap();
+        let last = tensors.iter_mut().find(|tensor| tensor.name == "last.weight").unwrap();
+        (last.dtype, last.bytes) = (Dtype::I8, vec![1; last.shape.iter().product()]);
+        OwnSpeech::read(&write(&about, tensors).unwrap())
+    };
+    assert!(without_steps.unwrap_err().to_string().contains("last.weight.step"));
     let single = |value: f32, count: usize| value.to_le_bytes().repeat(count);
     let mut bytes = stored(&|last| {
         let (rows, count) = (last.shape[0], last.shape.iter().product());
