@@ -17,6 +17,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from gru import GRU
+
 RATE = 16000
 WINDOW = 512
 HOP = 256
@@ -64,14 +66,14 @@ class Block(nn.Module):
     def __init__(self, channels, token, heads, squeezed, attention, looks_ahead=False):
         super().__init__()
         self.time_norm = nn.LayerNorm(channels)
-        self.time = nn.GRU(channels, channels, batch_first=True)
+        self.time = GRU(channels, channels)
         self.time_back = None
         if looks_ahead:
-            self.time_back = nn.GRU(channels, channels, batch_first=True)
+            self.time_back = GRU(channels, channels)
             with torch.no_grad():  # it starts as almost nothing, next to weights of the live form
                 self.time_back.weight_ih_l0[2 * channels:] *= 0.1
         self.band_norm = nn.LayerNorm(channels)
-        self.band = nn.GRU(channels, channels // 2, batch_first=True, bidirectional=True)
+        self.band = GRU(channels, channels // 2, bidirectional=True)
         self.squeeze = nn.Linear(channels, squeezed)
         self.gather = nn.Linear(BANDS * squeezed, token)
         self.attention = None
@@ -86,12 +88,12 @@ class Block(nn.Module):
     def forward(self, x):  # [batch, frames, bands, channels]
         batch, frames, bands, channels = x.shape
         y = self.time_norm(x).transpose(1, 2).reshape(batch * bands, frames, channels)
-        time = self.time(y)[0]
+        time = self.time(y)
         if self.time_back is not None:
-            time = time + self.time_back(y.flip(1))[0].flip(1)
+            time = time + self.time_back(y, is_reversed=True)
         x = x + time.view(batch, bands, frames, channels).transpose(1, 2)
         y = self.band_norm(x).reshape(batch * frames, bands, channels)
-        x = x + self.band(y)[0].view(batch, frames, bands, channels)
+        x = x + self.band(y).view(batch, frames, bands, channels)
         token = self.gather(self.squeeze(x).reshape(batch, frames, -1))
         if self.attention is not None:
             token = self.attention(token)
