@@ -23,6 +23,7 @@ sys.path.insert(0, str(HERE.parent))
 from fetch_photos import apt_options, sha256  # noqa: E402
 
 RATE = 16000
+ARCHIVES = (".zip", ".pk3", ".gresource")
 SOUNDS = (".ogg", ".oga", ".wav", ".flac", ".mp3", ".opus", ".g722")
 LONGEST_SECS = 60
 
@@ -67,6 +68,10 @@ def files(path):
                 for entry in sorted(archive.namelist()):
                     if entry.lower().endswith(SOUNDS):
                         yield f"{name}/{entry}", archive.read(entry)
+        elif name.endswith(".gresource"):  # GNOME's: sounds lie in it as they are, next to each other
+            begins = [match.start() for match in re.finditer(rb"OggS\x00\x02", data)]
+            for begin, end in zip(begins, begins[1:] + [len(data)]):
+                yield f"{name}/{begin}.ogg", data[begin:end]
         elif name.lower().endswith(SOUNDS):
             yield name, data
 
@@ -78,7 +83,7 @@ def files(path):
     unpack = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", path], stdout=subprocess.PIPE)
     with tarfile.open(fileobj=unpack.stdout, mode="r|") as archive:
         for entry in archive:
-            if entry.isfile() and entry.name.lower().endswith((*SOUNDS, ".zip", ".pk3")):
+            if entry.isfile() and entry.name.lower().endswith(SOUNDS + ARCHIVES):
                 yield from inside(entry.name, archive.extractfile(entry).read())
     if unpack.wait():
         sys.exit(f"the package cannot be unpacked: {path}")
@@ -113,12 +118,13 @@ def main():
     table = tomllib.loads((HERE / "speech.toml").read_text())
     downloads = args.data.resolve() / "downloads"
     downloads.mkdir(parents=True, exist_ok=True)
-    options = []
+    options = {}
     for package in table["package"]:
         target = args.data / package["use"] / package["kind"] / f"{package['name']}.npz"
         if target.exists() or (args.only and package["name"] not in args.only):
             continue
-        path = download(package, table["suite"], downloads, options)
+        suite = package.get("suite", table["suite"])
+        path = download(package, suite, downloads, options.setdefault(suite, []))
         keep = re.compile(package.get("keep", ""), re.IGNORECASE)
         skip = re.compile(package.get("skip", "$^"), re.IGNORECASE)
         clips, names = [], []

@@ -126,6 +126,10 @@ class Mixer:
             index = rng.integers(len(self.direct))
             return convolved(babble, self.responses[index])
         noise = self.noises.fill(rng, self.length, 0)
+        if rng.random() < 0.15:  # backwards: as many noises again
+            noise = noise[::-1]
+        if rng.random() < 0.3:  # noises are in rooms, too; few recordings of effects have one
+            noise = convolved(noise, self.responses[rng.integers(len(self.direct))])
         if rng.random() < 0.4:
             other = made_noise(rng, self.length) if rng.random() < 0.5 else self.noises.fill(rng, self.length, 0)
             noise = noise / (noise.std() + 1e-6)
