@@ -144,7 +144,7 @@ pub(super) struct SpeechArgs {
           allow_negative_numbers = true, value_parser = units::loudness)]
     pub(super) loudness: Option<f32>,
 
-    /// Take four times as long for a better result: the mean of four hearings
+    /// Do four times the work for a better result: the mean of four hearings
     #[arg(long)]
     pub(super) best: bool,
 

@@ -3,6 +3,7 @@
 //! mirror images have the same reason (`limpid-photo`).
 
 use limpid_nets::Effort;
+use rayon::prelude::*;
 
 use crate::clean::MakeNet;
 use crate::error::AudioError;
@@ -28,8 +29,6 @@ pub(crate) fn for_effort(
 /// The mean of several hearings, each a part of a hop later than the one before.
 struct Ensemble {
     hearings: Vec<Hearing>,
-    input: Vec<f32>,
-    answer: Vec<f32>,
     /// How much later than a single network its answer comes, in samples.
     later: usize,
 }
@@ -39,6 +38,19 @@ struct Hearing {
     /// What makes its frames begin later, and what brings its answer to the time of the last one.
     before: DelayLine,
     after: DelayLine,
+    input: Vec<f32>,
+    answer: Vec<f32>,
+}
+
+impl Hearing {
+    fn hear(&mut self, input: &[f32]) -> Result<(), AudioError> {
+        self.input.clear();
+        self.input.extend_from_slice(input);
+        self.before.pass(&mut self.input);
+        self.net.process(&self.input, &mut self.answer)?;
+        self.after.pass(&mut self.answer);
+        Ok(())
+    }
 }
 
 impl Ensemble {
@@ -48,10 +60,16 @@ impl Ensemble {
         let later = (HEARINGS - 1) * hop / HEARINGS;
         let hearing = |(index, net)| {
             let before = index * hop / HEARINGS;
-            Hearing { net, before: DelayLine::new(before), after: DelayLine::new(later - before) }
+            Hearing {
+                net,
+                before: DelayLine::new(before),
+                after: DelayLine::new(later - before),
+                input: vec![0.0; hop],
+                answer: vec![0.0; hop],
+            }
         };
         let hearings = nets.into_iter().enumerate().map(hearing).collect();
-        Ok(Self { hearings, input: vec![0.0; hop], answer: vec![0.0; hop], later })
+        Ok(Self { hearings, later })
     }
 
     fn first(&self) -> &dyn SpeechNet {
@@ -73,14 +91,15 @@ impl SpeechNet for Ensemble {
     }
 
     fn process(&mut self, input: &[f32], output: &mut [f32]) -> Result<(), AudioError> {
+        // Called by one thread of a pool, it takes the others in; elsewhere it keeps to itself.
+        if rayon::current_thread_index().is_some() {
+            self.hearings.par_iter_mut().try_for_each(|hearing| hearing.hear(input))?;
+        } else {
+            self.hearings.iter_mut().try_for_each(|hearing| hearing.hear(input))?;
+        }
         output.fill(0.0);
-        for Hearing { net, before, after } in &mut self.hearings {
-            self.input.clear();
-            self.input.extend_from_slice(input);
-            before.pass(&mut self.input);
-            net.process(&self.input, &mut self.answer)?;
-            after.pass(&mut self.answer);
-            for (sum, value) in output.iter_mut().zip(&self.answer) {
+        for hearing in &self.hearings {
+            for (sum, value) in output.iter_mut().zip(&hearing.answer) {
                 *sum += value;
             }
         }
@@ -89,7 +108,7 @@ impl SpeechNet for Ensemble {
     }
 
     fn reset(&mut self) {
-        for Hearing { net, before, after } in &mut self.hearings {
+        for Hearing { net, before, after, .. } in &mut self.hearings {
             net.reset();
             before.reset();
             after.reset();

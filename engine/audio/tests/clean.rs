@@ -12,7 +12,8 @@ use limpid_audio::clean::{
     Progress, clean_file,
 };
 use limpid_audio::{AudioError, Container, Damage, ErrorKind, SampleFormat, SoundFile, SpeechNet};
-use limpid_kernels::Cancel;
+use limpid_kernels::{Cancel, Pool};
+use limpid_nets::Effort;
 
 /// Gives what it takes, times a gain, some samples later.
 struct Late {
@@ -62,7 +63,8 @@ fn clean(
     make_net: &dyn Fn() -> Box<dyn SpeechNet>,
     settings: CleanSettings,
 ) -> Result<CleanReport, AudioError> {
-    let task = CleanTask { input, output, settings, encode: None, damage: Damage::Refuse };
+    let task =
+        CleanTask { input, output, settings, encode: None, damage: Damage::Refuse, pool: None };
     clean_file(&task, &mut || Ok(make_net()), &Cancel::new(), &mut |_| Ok(()))
 }
 
@@ -215,6 +217,29 @@ fn loudness_comes_to_its_target_and_the_peak_stays_below() {
 }
 
 #[test]
+fn a_pool_of_threads_changes_no_sample() {
+    let sound = noise(2, 20_000, SampleFormat::Float32);
+    let pool = Pool::new(3).unwrap();
+    for effort in [Effort::Fast, Effort::Best] {
+        let settings = CleanSettings { effort, dereverb: 0.5, ..CleanSettings::default() };
+        let run = |pool: Option<&Pool>| {
+            let mut make_net = || Ok(Late::net(16_000, 160, 40, 0.5));
+            let mut cleaner = Cleaner::new(44_100, 2, &mut make_net, &settings).unwrap();
+            if let Some(pool) = pool {
+                cleaner = cleaner.in_pool(pool);
+            }
+            let (mut output, cancel) = (vec![Vec::new(); 2], Cancel::new());
+            cleaner.push(&sound, &mut output, &cancel).unwrap();
+            cleaner.finish(&mut output, &cancel).unwrap();
+            output
+        };
+        let alone = run(None);
+        assert!(alone.iter().all(|channel| channel.len() == 20_000));
+        assert_eq!(run(Some(&pool)), alone);
+    }
+}
+
+#[test]
 fn samples_that_are_no_numbers_do_not_reach_the_network() {
     let mut cleaner = Cleaner::new(
         48_000,
@@ -247,6 +272,7 @@ fn whatever_goes_wrong_leaves_nothing_behind() {
         },
         encode: None,
         damage: Damage::Refuse,
+        pool: None,
     };
     let identity = || Ok(Late::net(16_000, 160, 0, 1.0));
 

@@ -64,12 +64,14 @@ impl Processor for SoundProcessor {
                 message: format!("the folder cannot be made ({error}): {}", folder.display()),
             })?;
         }
+        let pool = self.tools.pool();
         let clean = CleanTask {
             input,
             output: &output,
             settings: settings(&speech),
             encode: Some(format.encode(&output, &info).map_err(stop)?),
             damage: Damage::Refuse,
+            pool: Some(&pool),
         };
         let share = if speech.loudness.is_some() { CLEANED } else { 1.0 };
         let mut make_net = || {

@@ -15,7 +15,7 @@ use super::state::{Cleaning, VoiceState};
 
 const ONE_HEARING: &str = "The network hears the recording once.";
 const FOUR_HEARINGS: &str = "The mean of four hearings, each begun a moment later: a little better, \
-                             four times as long. What is being recorded is heard once.";
+                             four times the work. What is being recorded is heard once.";
 
 /// All cards.
 pub(crate) fn cards_ui(

@@ -8,8 +8,9 @@ mod net;
 
 use std::path::Path;
 
-use limpid_kernels::Cancel;
+use limpid_kernels::{Cancel, Pool};
 use limpid_nets::Effort;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::{Damage, SoundFile};
@@ -58,6 +59,7 @@ const CEILING_MARGIN_DB: f64 = 0.3;
 /// Cleans sound of any number of channels as it comes: files, previews.
 pub struct Cleaner {
     channels: Vec<ChannelCleaner>,
+    pool: Option<Pool>,
 }
 
 impl std::fmt::Debug for Cleaner {
@@ -83,7 +85,15 @@ impl Cleaner {
             let net = ensemble::for_effort(make_net, settings.effort)?;
             ChannelCleaner::new(rate, net, settings)
         };
-        Ok(Self { channels: (0..channels).map(channel).collect::<Result<_, _>>()? })
+        Ok(Self { channels: (0..channels).map(channel).collect::<Result<_, _>>()?, pool: None })
+    }
+
+    /// Shares the work among the threads of `pool`: a channel each, and with [`Effort::Best`] a
+    /// hearing each. Without it everything is done where it is called: what follows a microphone
+    /// must not queue behind other work.
+    #[must_use]
+    pub fn in_pool(self, pool: &Pool) -> Self {
+        Self { pool: Some(pool.clone()), ..self }
     }
 
     /// Takes frames, one vector a channel and all of one length, and appends to `output` what is
@@ -100,11 +110,15 @@ impl Cleaner {
     ) -> Result<(), AudioError> {
         check_channels(input, self.channels.len())?;
         check_channels(output, self.channels.len())?;
-        for ((channel, input), output) in self.channels.iter_mut().zip(input).zip(output) {
+        let push = |((channel, input), output): ((&mut ChannelCleaner, &Vec<f32>), &mut _)| {
             cancel.check()?;
-            channel.push(input, output)?;
+            channel.push(input, output)
+        };
+        match &self.pool {
+            Some(pool) => pool
+                .install(|| self.channels.par_iter_mut().zip(input).zip(output).try_for_each(push)),
+            None => self.channels.iter_mut().zip(input).zip(output).try_for_each(push),
         }
-        Ok(())
     }
 
     /// Appends the rest: as many frames came out then as went in.
@@ -114,11 +128,16 @@ impl Cleaner {
     /// As for [`Cleaner::push`].
     pub fn finish(mut self, output: &mut [Vec<f32>], cancel: &Cancel) -> Result<(), AudioError> {
         check_channels(output, self.channels.len())?;
-        for (channel, output) in self.channels.iter_mut().zip(output) {
+        let finish = |(channel, output): (&mut ChannelCleaner, &mut _)| {
             cancel.check()?;
-            channel.finish(output)?;
+            channel.finish(output)
+        };
+        match &self.pool {
+            Some(pool) => {
+                pool.install(|| self.channels.par_iter_mut().zip(output).try_for_each(finish))
+            }
+            None => self.channels.iter_mut().zip(output).try_for_each(finish),
         }
-        Ok(())
     }
 }
 
@@ -155,6 +174,8 @@ pub struct CleanTask<'a> {
     pub encode: Option<EncodeSettings>,
     /// What is done about a damaged recording.
     pub damage: Damage,
+    /// The threads that share the work; none for the calling one alone.
+    pub pool: Option<&'a Pool>,
 }
 
 /// Cleans a sound file into another of the same rate, channels, tags and number of frames.
@@ -183,6 +204,9 @@ pub fn clean_file(
     };
     let mut writer = SoundWriter::create(output, Some(input), &info, &encode)?;
     let mut cleaner = Cleaner::new(info.rate, info.channels, make_net, &settings)?;
+    if let Some(pool) = task.pool {
+        cleaner = cleaner.in_pool(pool);
+    }
     let mut meter = match settings.loudness {
         Some(target) => Some((
             target,

@@ -10,7 +10,7 @@ use limpid_audio::settings::Speech;
 use limpid_audio::{
     AudioError, Container, Damage, EncodeSettings, ErrorKind, SampleFormat, SpeechNet,
 };
-use limpid_kernels::Cancel;
+use limpid_kernels::{Cancel, Pool};
 use limpid_nets::{Library, Task};
 
 use super::views::Drawable;
@@ -43,7 +43,7 @@ impl Cleaned {
         input: &Path,
         speech: &Speech,
         library: &Library,
-        cancel: &Cancel,
+        (pool, cancel): (&Pool, &Cancel),
         tell: &mut dyn FnMut(f32),
     ) -> Result<Self, AudioError> {
         let began = Instant::now();
@@ -71,6 +71,7 @@ impl Cleaned {
                 dither_seed: 0,
             }),
             damage: Damage::Refuse,
+            pool: Some(pool),
         };
         clean_file(&task, &mut || network(library, &name), cancel, &mut |progress| {
             if let Progress::Cleaning(done, Some(all)) = progress {

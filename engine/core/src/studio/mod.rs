@@ -28,7 +28,7 @@ pub use recording::{Recorded, Recording, RecordingRequest, microphones};
 
 use crate::config::Wake;
 use crate::error::EngineError;
-use crate::threads::Threads;
+use crate::threads::{Threads, compute_pool};
 
 /// What is listened to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -283,7 +283,7 @@ impl Studio {
         let closing = Cancel::new();
         let mut threads = Threads::default();
         let worker = worker::Worker::new(
-            library,
+            (library, compute_pool(0)?),
             config.takes_dir,
             worker::Outbox::new(outbox, config.wake),
             (Arc::clone(&now), live.clone()),

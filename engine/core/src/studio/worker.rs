@@ -10,7 +10,7 @@ use limpid_audio::clean::{CleanTask, Progress, clean_file};
 use limpid_audio::play::PlayEvent;
 use limpid_audio::settings::{SoundFormat, Speech};
 use limpid_audio::{AudioError, Damage, SoundFile};
-use limpid_kernels::Cancel;
+use limpid_kernels::{Cancel, Pool};
 use limpid_nets::Library;
 
 use super::cleaned::{Cleaned, network};
@@ -68,6 +68,7 @@ struct Open {
 
 pub(super) struct Worker {
     library: Arc<Library>,
+    pool: Pool,
     takes_dir: PathBuf,
     outbox: Outbox,
     now: Arc<RwLock<Now>>,
@@ -93,7 +94,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(
-        library: Library,
+        (library, pool): (Library, Pool),
         takes_dir: PathBuf,
         outbox: Outbox,
         (now, live): (Arc<RwLock<Now>>, LiveCell),
@@ -101,6 +102,7 @@ impl Worker {
     ) -> Self {
         Self {
             library: Arc::new(library),
+            pool,
             takes_dir,
             outbox,
             now,
@@ -270,11 +272,11 @@ impl Worker {
         }
         let path = open.path.clone();
         self.cleaning = Some(made_by.clone());
-        let (library, outbox, number) =
-            (Arc::clone(&self.library), self.outbox.clone(), self.number);
+        let (library, pool) = (Arc::clone(&self.library), self.pool.clone());
+        let (outbox, number) = (self.outbox.clone(), self.number);
         self.instead(move |cancel| {
             let mut told = -1.0;
-            let made = Cleaned::make(&path, &made_by, &library, cancel, &mut |fraction| {
+            let made = Cleaned::make(&path, &made_by, &library, (&pool, cancel), &mut |fraction| {
                 if fraction - told > 0.01 {
                     told = fraction;
                     outbox.tell(StudioEvent::Cleaning(fraction));
@@ -384,10 +386,11 @@ impl Worker {
             return self.outbox.tell(StudioEvent::SaveFailed(sentence.into()));
         };
         let (input, speech) = (open.path.clone(), self.speech.clone());
-        let (library, outbox) = (Arc::clone(&self.library), self.outbox.clone());
+        let (library, pool) = (Arc::clone(&self.library), self.pool.clone());
+        let outbox = self.outbox.clone();
         self.beside(self.closing.clone(), move |cancel| {
             let to = (output.as_path(), format);
-            Finished::Saved(save(&input, to, &speech, &library, cancel, &outbox))
+            Finished::Saved(save(&input, to, &speech, &library, (&pool, cancel), &outbox))
         });
     }
 
@@ -479,7 +482,7 @@ fn save(
     (output, format): (&Path, SoundFormat),
     speech: &Speech,
     library: &Library,
-    cancel: &Cancel,
+    (pool, cancel): (&Pool, &Cancel),
     outbox: &Outbox,
 ) -> Result<PathBuf, AudioError> {
     let name = library.resolve(limpid_nets::Task::Speech, &speech.model).map_err(|error| {
@@ -498,6 +501,7 @@ fn save(
         settings: sound::settings(speech),
         encode: Some(format.encode(output, &info)?),
         damage: Damage::Refuse,
+        pool: Some(pool),
     };
     let mut told = -1.0;
     clean_file(&task, &mut || network(library, &name), cancel, &mut |progress| {
