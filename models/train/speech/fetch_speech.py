@@ -23,7 +23,10 @@ sys.path.insert(0, str(HERE.parent))
 from fetch_photos import apt_options, sha256  # noqa: E402
 
 RATE = 16000
-ARCHIVES = (".zip", ".pk3", ".gresource")
+ZIPS = (".zip", ".pk3", ".wz")
+#: Files with sounds in them as they are, one next to the other (GNOME's resources, OpenTTD's sets).
+BUNDLES = (".gresource", ".cat")
+BEGIN = re.compile(rb"OggS\x00\x02|RIFF....WAVEfmt ", re.DOTALL)
 SOUNDS = (".ogg", ".oga", ".wav", ".flac", ".mp3", ".opus", ".g722")
 LONGEST_SECS = 60
 
@@ -63,15 +66,15 @@ def usable(sound, kind):
 def files(path):
     """Names and contents of all files in a .deb or a wheel, and in archives inside of it."""
     def inside(name, data):
-        if name.endswith((".zip", ".pk3")):
+        if name.endswith(ZIPS):
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 for entry in sorted(archive.namelist()):
                     if entry.lower().endswith(SOUNDS):
                         yield f"{name}/{entry}", archive.read(entry)
-        elif name.endswith(".gresource"):  # GNOME's: sounds lie in it as they are, next to each other
-            begins = [match.start() for match in re.finditer(rb"OggS\x00\x02", data)]
+        elif name.endswith(BUNDLES):
+            begins = [match.start() for match in BEGIN.finditer(data)]
             for begin, end in zip(begins, begins[1:] + [len(data)]):
-                yield f"{name}/{begin}.ogg", data[begin:end]
+                yield f"{name}/{begin}", data[begin:end]
         elif name.lower().endswith(SOUNDS):
             yield name, data
 
@@ -83,7 +86,7 @@ def files(path):
     unpack = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", path], stdout=subprocess.PIPE)
     with tarfile.open(fileobj=unpack.stdout, mode="r|") as archive:
         for entry in archive:
-            if entry.isfile() and entry.name.lower().endswith(SOUNDS + ARCHIVES):
+            if entry.isfile() and entry.name.lower().endswith(SOUNDS + ZIPS + BUNDLES):
                 yield from inside(entry.name, archive.extractfile(entry).read())
     if unpack.wait():
         sys.exit(f"the package cannot be unpacked: {path}")
