@@ -69,8 +69,9 @@ def history(work, name):
         path = work / f"{name}.log.json"
         if not path.exists():
             break
-        runs.insert(0, json.loads(path.read_text()))
-        name = (runs[0].get("from") or "").removesuffix(".final")
+        run = json.loads(path.read_text())
+        runs[:0] = [*run.pop("earlier", []), run]
+        name = (run.get("from") or "").removesuffix(".final")
     return runs
 
 
@@ -94,7 +95,9 @@ def main():
     tensors = small(final["model"], lambda name, value: value.dim() > 1 and name.startswith("blocks"))
     save_file(tensors, folder / "weights.safetensors", metadata={
         "limpid.arch": final["arch"], "limpid.channels": str(final["channels"]),
-        "limpid.blocks": str(final["blocks"]), "limpid.scale": str(final["scale"])})
+        "limpid.blocks": str(final["blocks"]), "limpid.scale": str(final["scale"]),
+        "limpid.run": json.dumps([{key: run[key] for key in ("steps", "batch", "crop", "minutes")}
+                                  for run in runs])})
     in_order(folder / "weights.safetensors")
     evaluation = folder / "eval.json"
     quality = json.loads(evaluation.read_text())["quality"] if evaluation.exists() else []

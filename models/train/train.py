@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional as F
 
 import degrade
+import stored
 import teacher
 from networks import CtSrcnn, DnResNet
 
@@ -127,6 +128,15 @@ def trim(model, blocks, bad, clean):
               f"missed most: {min(scores):.3f}", flush=True)
 
 
+def read(path):
+    """What a run left at its end, or what export.py made of it."""
+    if path.suffix != ".safetensors":
+        return torch.load(path, weights_only=True)
+    weights, about = stored.read(path)
+    return {"model": weights, "blocks": int(about["blocks"]), "scale": int(about["scale"]),
+            "runs": about["run"] or []}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task", choices=DEFAULTS,
@@ -151,8 +161,8 @@ def main():
                              "of the denoiser FFDNet's answer")
     parser.add_argument("--ffdnet", type=pathlib.Path, help="pack of the denoiser's teacher")
     parser.add_argument("--from", dest="start", type=pathlib.Path, metavar="FILE",
-                        help="weights (.final) that the last stage starts from; else those of the "
-                             "smaller or simpler task, where WORK has them")
+                        help="weights (.final, or a weights.safetensors) that the last stage starts "
+                             "from; else those of the smaller or simpler task, where WORK has them")
     parser.add_argument("--bf16", action="store_true", help="16-bit arithmetic where it is safe")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
@@ -179,10 +189,11 @@ def main():
     def built(blocks):
         return DnResNet(channels, blocks) if denoises else CtSrcnn(channels, blocks, args.scale)
 
-    model = built(stages[0])
+    model, runs = built(stages[0]), []
     if start:
         print(f"starts from {start}", flush=True)
-        earlier = torch.load(start, weights_only=True)
+        earlier = read(start)
+        runs = earlier.get("runs", [])
         model = built(earlier["blocks"])
         # An upscaler of another scale has a last layer of its own, which starts at zero again.
         kept = {k: v for k, v in earlier["model"].items()
@@ -288,7 +299,7 @@ def main():
                 "channels": channels, "blocks": stages[-1],
                 "scale": getattr(model, "scale", 1)}, args.work / f"{name}.final")
     (args.work / f"{name}.log.json").write_text(json.dumps(
-        {"steps": step, "from": start.name if start else None,
+        {"steps": step, "from": start.name if start else None, "earlier": runs,
          "minutes": round((time.time() - begin) / 60, 1), "batch": args.batch,
          "crop": args.crop, "loss": args.loss, "teacher": args.teacher, "seed": args.seed, "device": device, "held_out": result}, indent=1))
 

@@ -40,13 +40,15 @@ def main():
     metadata |= {"limpid.arch": SpeechNet.arch, "limpid.attention": saved["attention"]}
     if looks_ahead:
         metadata["limpid.looks_ahead"] = "true"
+    before = run["before"]
+    metadata["limpid.run"] = json.dumps({"steps": before["steps"] + saved["step"],
+                                         "spent": round(before["spent"] + saved["spent"])})
     save_file(tensors, folder / "weights.safetensors", metadata=metadata)
     in_order(folder / "weights.safetensors")
     parameters = sum(v.numel() for v in saved["average"].values())
     evaluation = folder / "eval.json"
     quality = json.loads(evaluation.read_text())["quality"] if evaluation.exists() else []
     where = "one CPU thread" if run["device"] == "cpu" else "a GPU"
-    before = run.get("before", {"steps": 0, "spent": 0.0})
     first = ""
     if before["steps"]:
         form = ", the first of them of the live form" if looks_ahead else ""

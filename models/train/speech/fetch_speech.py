@@ -5,6 +5,7 @@ all clips one after the other), `starts` (where each begins, and the end) and `n
 """
 import argparse
 import fnmatch
+import gzip
 import io
 import pathlib
 import re
@@ -24,8 +25,10 @@ from fetch_photos import apt_options, sha256  # noqa: E402
 
 RATE = 16000
 ZIPS = (".zip", ".pk3", ".wz")
-#: Files with sounds in them as they are, one next to the other (GNOME's resources, OpenTTD's sets).
-BUNDLES = (".gresource", ".cat")
+#: Files with sounds in them as they are, one next to the other (GNOME's resources, OpenTTD's sets,
+#: Clonk's groups, which are gzip with a magic of their own).
+BUNDLES = (".gresource", ".cat", ".ocg")
+CLONK, GZIP = b"\x1e\x8c", b"\x1f\x8b"
 BEGIN = re.compile(rb"OggS\x00\x02|RIFF....WAVEfmt ", re.DOTALL)
 SOUNDS = (".ogg", ".oga", ".wav", ".flac", ".mp3", ".opus", ".g722")
 LONGEST_SECS = 60
@@ -72,6 +75,8 @@ def files(path):
                     if entry.lower().endswith(SOUNDS):
                         yield f"{name}/{entry}", archive.read(entry)
         elif name.endswith(BUNDLES):
+            if data.startswith(CLONK):
+                data = gzip.decompress(GZIP + data[2:])
             begins = [match.start() for match in BEGIN.finditer(data)]
             for begin, end in zip(begins, begins[1:] + [len(data)]):
                 yield f"{name}/{begin}", data[begin:end]

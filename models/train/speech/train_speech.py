@@ -11,6 +11,7 @@ import json
 import math
 import pathlib
 import signal
+import sys
 import time
 
 import numpy as np
@@ -19,6 +20,9 @@ import torch
 import speech_losses
 from mix import Mixer
 from speech_net import HOP, SpeechNet
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import stored  # noqa: E402
 
 SECOND_STAGE = 0.45  # of the run
 
@@ -70,6 +74,16 @@ def score(model, mixer, device, batches=6):
     return {name: round(float(value), 3) for name, value in zip(names, np.mean(rows, 0))}
 
 
+def earlier(path, device):
+    """Weights, weights of the losses if they are known, and the runs behind them."""
+    if path.suffix == ".safetensors":
+        weights, about = stored.read(path)
+        return weights, {}, [about["run"]] if about["run"] else []
+    saved = torch.load(path, weights_only=True, map_location=device)
+    run = {"steps": saved["step"], "spent": saved["spent"]}
+    return saved["average"], saved["weights"], [run, saved["run"]["before"]]
+
+
 def end_of(text):
     """HH:MM in UTC, today or tomorrow, as a time."""
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -90,8 +104,9 @@ def main():
     parser.add_argument("--channels", type=int, default=48)
     parser.add_argument("--blocks", type=int, default=2)
     parser.add_argument("--both-ways", action="store_true", help="the form for files, not the live one")
-    parser.add_argument("--from", dest="source", type=pathlib.Path, metavar="CKPT",
-                        help="weights of an earlier run, of the live form too; begins in the second stage")
+    parser.add_argument("--from", dest="source", type=pathlib.Path, metavar="FILE",
+                        help="an earlier run (.ckpt) or its weights.safetensors, of the live form too; "
+                             "begins in the second stage")
     parser.add_argument("--attention", choices=["gaussian", "plain", "none"], default="gaussian")
     parser.add_argument("--losses", choices=["all", "sdr", "spectral"], default="all")
     parser.add_argument("--factors", type=float, nargs=4, default=[1, 1, 1, 1],
@@ -110,11 +125,9 @@ def main():
     losses = Losses(device, args.losses, args.factors)
     before = {"steps": 0, "spent": 0.0}
     if args.source:
-        saved = torch.load(args.source, weights_only=True, map_location=device)
-        model.load_state_dict(saved["average"], strict=not args.both_ways)
-        losses.weights = saved["weights"]
-        earlier = saved["run"].get("before", {"steps": 0, "spent": 0.0})
-        before = {"steps": earlier["steps"] + saved["step"], "spent": earlier["spent"] + saved["spent"]}
+        weights, losses.weights, runs = earlier(args.source, device)
+        model.load_state_dict(weights, strict=not args.both_ways)
+        before = {key: sum(run[key] for run in runs) for key in before}
     optimiser = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=1e-3, betas=(0.9, 0.98))
     average = {k: v.detach().clone() for k, v in model.state_dict().items()}
     checkpoint = args.data / f"{args.name}.ckpt"
@@ -144,7 +157,7 @@ def main():
     while (done := progress()) < 1 and not stop:
         started = time.time()
         # A longer run that is resumed does not go back to the first stage.
-        stage = int(done >= SECOND_STAGE or 1 in losses.weights)
+        stage = int(done >= SECOND_STAGE or 1 in losses.weights or args.source is not None)
         rate = args.rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * done)))
         for group in optimiser.param_groups:
             group["lr"] = rate
