@@ -203,7 +203,7 @@ def main():
     parser.add_argument("--voicebank", type=pathlib.Path)
     parser.add_argument("--peers", type=pathlib.Path, help="folder with the packages' contents")
     parser.add_argument("--nnnoiseless", type=pathlib.Path)
-    parser.add_argument("--clips", type=int, default=16)
+    parser.add_argument("--clips", type=int, default=32)
     parser.add_argument("--rooms", type=int, default=8)
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--out", type=pathlib.Path)

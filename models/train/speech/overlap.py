@@ -1,42 +1,43 @@
 #!/usr/bin/env python3
 """Finds recordings of the test's noises among those of the training: games share their sounds, under
 other names and in packages that do not know of each other. What is found goes into `skip` in
-speech.toml, on both sides, and fetch_speech.py is run again for these packages.
+speech.toml, on both sides; then the .npz of these packages go, and fetch_speech.py makes new ones.
 
-Compares in the band below 2 kHz, by normalised cross-correlation of the loudest second of each test
-clip with every place of every training clip. A copy at another speed is not found.
+Compares by normalised cross-correlation the loudest second of each test clip with every place of
+every training clip, which takes a quarter of an hour. A copy at another speed is not found. Hums and
+tones are like each other, too: what is found is looked at, by name at least.
 """
 import argparse
 import pathlib
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from fetch_speech import RATE
 
-LOW_RATE = 4000
-ALIKE = 0.7  # copies reach 0.9 and more, strangers 0.5
+ALIKE = 0.7  # copies reach 0.8 and more
 BLOCK = 1 << 18
-SHORTEST = LOW_RATE // 4
+SHORTEST = RATE // 4
+#: Power below which a place is silence, which is like anything.
+SILENCE = 100.0 ** 2
 
 
 def clips(folder):
-    """(package, name, float32 sound at 4 kHz) of each clip."""
+    """(package, name, float32 sound) of each clip."""
     for path in sorted(folder.glob("*.npz")):
         file = np.load(path)
         samples, starts = file["samples"], file["starts"]
         for name, first, end in zip(file["names"], starts, starts[1:]):
-            low = resample_poly(samples[first:end].astype(np.float32), LOW_RATE, RATE)
-            yield path.stem, str(name), low - low.mean()
+            sound = samples[first:end].astype(np.float32)
+            yield path.stem, str(name), sound - sound.mean()
 
 
 def loudest(sound):
     """Its loudest second."""
-    if len(sound) <= LOW_RATE:
+    if len(sound) <= RATE:
         return sound
     sums = np.concatenate([[0], np.cumsum(sound.astype(np.float64) ** 2)])
-    first = int(np.argmax(sums[LOW_RATE:] - sums[:-LOW_RATE]))
-    return sound[first:first + LOW_RATE]
+    first = int(np.argmax(sums[RATE:] - sums[:-RATE]))
+    return sound[first:first + RATE]
 
 
 def main():
@@ -53,7 +54,7 @@ def main():
     heard = list(clips(data / "train" / "noise"))
     starts = np.cumsum([0] + [len(sound) for _, _, sound in heard])
     sounds = np.concatenate([sound for _, _, sound in heard])
-    step = BLOCK - LOW_RATE
+    step = BLOCK - RATE
     best = {}
     for first in range(0, len(sounds), step):
         block = sounds[first:first + BLOCK]
@@ -64,8 +65,8 @@ def main():
             if places <= 0:
                 continue
             power = energy[length:length + places] - energy[:places]
-            # Near-silence is like anything.
-            alike = np.abs(np.fft.irfft(spectrum * other)[:places]) / np.sqrt(np.maximum(power, 1e4 * length))
+            alike = np.abs(np.fft.irfft(spectrum * other)[:places])
+            alike /= np.sqrt(np.maximum(power, SILENCE * length))
             at = int(np.argmax(alike))
             clip = int(np.searchsorted(starts, first + at, "right")) - 1
             if alike[at] > ALIKE:

@@ -25,6 +25,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import stored  # noqa: E402
 
 SECOND_STAGE = 0.45  # of the run
+#: Batches from whose median the losses' weights come: those of single ones differ by a factor of two.
+MEASURED = 16
 
 
 def spoken(clean):
@@ -40,19 +42,20 @@ class Losses:
                        "sdr": [speech_losses.sdr], "spectral": [speech_losses.spectral]}[kind]
         if kind != "all":
             self.first = self.second
-        self.weights = {}
+        self.ratios = {}  # by stage, of each measured batch: what makes each loss pull as the first
         self.factors = factors if kind == "all" else (1,)
 
     def __call__(self, stage, estimate, clean):
         losses = self.second if stage else self.first
-        if stage not in self.weights:
-            weights = speech_losses.calibrated(losses, estimate, clean)
-            if losses == self.first and len(losses) > 1:
-                weights[1] *= 0.5
-            self.weights[stage] = weights
+        ratios = self.ratios.setdefault(stage, [])
+        if len(ratios) < MEASURED:
+            ratios.append(speech_losses.calibrated(losses, estimate, clean))
+        weights = np.median(ratios, 0)
+        if losses == self.first and len(losses) > 1:
+            weights[1] *= 0.5
         parts = [loss(estimate, clean).mean() for loss in losses]
         factors = self.factors if stage else (1, 1)
-        return sum(f * w * p for f, w, p in zip(factors, self.weights[stage], parts)), parts
+        return sum(float(f * w) * p for f, w, p in zip(factors, weights, parts)), parts
 
 
 @torch.no_grad()
@@ -75,13 +78,13 @@ def score(model, mixer, device, batches=6):
 
 
 def earlier(path, device):
-    """Weights, weights of the losses if they are known, and the runs behind them."""
+    """Weights, the losses' ratios if they are known, and the runs behind them."""
     if path.suffix == ".safetensors":
         weights, about = stored.read(path)
         return weights, {}, [about["run"]] if about["run"] else []
     saved = torch.load(path, weights_only=True, map_location=device)
     run = {"steps": saved["step"], "spent": saved["spent"]}
-    return saved["average"], saved["weights"], [run, saved["run"]["before"]]
+    return saved["average"], saved["ratios"], [run, saved["run"]["before"]]
 
 
 def end_of(text):
@@ -125,7 +128,7 @@ def main():
     losses = Losses(device, args.losses, args.factors)
     before = {"steps": 0, "spent": 0.0}
     if args.source:
-        weights, losses.weights, runs = earlier(args.source, device)
+        weights, losses.ratios, runs = earlier(args.source, device)
         model.load_state_dict(weights, strict=not args.both_ways)
         before = {key: sum(run[key] for run in runs) for key in before}
     optimiser = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=1e-3, betas=(0.9, 0.98))
@@ -136,7 +139,7 @@ def main():
         saved = torch.load(checkpoint, weights_only=True, map_location=device)
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
-        average, losses.weights = saved["average"], saved["weights"]
+        average, losses.ratios = saved["average"], saved["ratios"]
         step, begin, spent = saved["step"], saved["begin"], saved["spent"]
     stop = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(True))
@@ -145,7 +148,7 @@ def main():
     def save():
         part = checkpoint.with_suffix(".part")
         torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(),
-                    "average": average, "weights": losses.weights, "step": step, "begin": begin,
+                    "average": average, "ratios": losses.ratios, "step": step, "begin": begin,
                     "spent": spent, "sizes": model.sizes, "attention": args.attention,
                     "run": {"seed": args.seed, "batch": args.batch, "seconds": args.seconds,
                             "losses": args.losses, "device": device, "looks_ahead": args.both_ways,
@@ -157,7 +160,7 @@ def main():
     while (done := progress()) < 1 and not stop:
         started = time.time()
         # A longer run that is resumed does not go back to the first stage.
-        stage = int(done >= SECOND_STAGE or 1 in losses.weights or args.source is not None)
+        stage = int(done >= SECOND_STAGE or 1 in losses.ratios or args.source is not None)
         rate = args.rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * done)))
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -169,7 +172,7 @@ def main():
         loss, parts = losses(stage, estimate, clean)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0 * max(losses.weights[stage][0], 1e-3))
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         step += 1
         if torch.isfinite(norm):
             optimiser.step()
