@@ -60,11 +60,12 @@ def main():
     lines = lambda items: "[\n" + "".join(f"    {quote(item)},\n" for item in items) + "]"
     hours = (saved["spent"] + before["spent"]) / 3600
     limits = [
-        f"Trained for {hours:.1f} hours on one processor core: below the public networks of its kind.",
+        f"Trained for {hours:.1f} hours on one processor core, with four hours of noises; on "
+        "VoiceBank–DEMAND, DeepFilterNet3 is above it by PESQ and STOI.",
         "16 kHz: what lies above 8 kHz is not in its output.",
         "Needs to hear what comes: for recordings only." if looks_ahead else
         "Sees nothing of what comes later; 32 ms of latency.",
-        "Room echo stays: there are rooms in the training, but reverberant speech gets no clearer by it alone.",
+        "Takes a little of a room's echo with the noise; for halls there is echo removal, apart from it.",
     ]
     title = "GSA Voice, file" if looks_ahead else "GSA Voice, live"
     summary = ("Takes noise out of a recorded voice, with an eye on what comes next." if looks_ahead else
