@@ -87,9 +87,36 @@ fn both_ways_equals_pytorch_on_the_whole_clip() {
     assert_eq!(clean_file(&mut network, &sound()), found, "a reset forgets");
 }
 
+/// Something like a voice, four syllables a second of gliding pitch with two formants, in the noise of
+/// [`sound`]. Noise alone is taken out whole, and leaves nothing to compare.
+fn voice_in_noise() -> Vec<f32> {
+    let mut phase = 0.0;
+    let noise = (0..7).flat_map(|_| sound());
+    noise
+        .enumerate()
+        .map(|(n, noise)| {
+            let seconds = n as f32 / OwnFileSpeech::RATE as f32;
+            let pitch = 130.0 + 30.0 * (2.3 * seconds).sin();
+            phase = (phase + pitch / OwnFileSpeech::RATE as f32).fract();
+            let formants = |hz: f32| {
+                let near = |at: f32, width: f32| 1.0 / (1.0 + ((hz - at) / width).powi(2));
+                near(600.0, 150.0) + 0.4 * near(1500.0 + 400.0 * (5.0 * seconds).sin(), 200.0)
+            };
+            let voiced: f32 = (1..30u8)
+                .map(f32::from)
+                .map(|k| formants(k * pitch) * (std::f32::consts::TAU * k * phase).sin())
+                .sum();
+            let syllable = (std::f32::consts::TAU * 2.0 * seconds).sin().powi(2);
+            0.1 * syllable * voiced + 0.2 * noise
+        })
+        .collect()
+}
+
+/// Silence in front also changes the running level that the network goes by, as it would if it saw the
+/// sound whole: a part of what is measured.
 #[test]
 fn where_windows_end_cannot_be_heard() {
-    let sound: Vec<f32> = (0..7).flat_map(|_| sound()).collect();
+    let sound = voice_in_noise();
     let mut network = OwnFileSpeech::read(FILE).unwrap();
     let found = clean_file(&mut network, &sound);
     // Silence in front moves the windows over the sound.
@@ -100,7 +127,7 @@ fn where_windows_end_cannot_be_heard() {
         let energy = |x: &[f32]| x.iter().map(|v| v * v).sum::<f32>();
         let apart: Vec<f32> = found.iter().zip(other).map(|(a, b)| a - b).collect();
         let db = 10.0 * (energy(&sound) / energy(&apart).max(1e-20)).log10();
-        assert!(energy(&found) > 1.0 && db > 50.0, "{db} dB with {hops} hops in front");
+        assert!(energy(&found) > 1.0 && db > 40.0, "{db} dB with {hops} hops in front");
     }
 }
 
