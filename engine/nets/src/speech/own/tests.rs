@@ -112,8 +112,6 @@ fn voice_in_noise() -> Vec<f32> {
         .collect()
 }
 
-/// Silence in front also changes the running level that the network goes by, as it would if it saw the
-/// sound whole: a part of what is measured.
 #[test]
 fn where_windows_end_cannot_be_heard() {
     let sound = voice_in_noise();
