@@ -10,6 +10,9 @@ use crate::error::AudioError;
 use crate::resample::Resampler;
 use crate::speech_net::SpeechNet;
 
+/// Samples at the network's rate that are brought back at a time.
+const PIECE: usize = 4096;
+
 /// Cleans one channel; as many samples out as in.
 pub(super) struct ChannelCleaner {
     down: Resampler,
@@ -17,7 +20,7 @@ pub(super) struct ChannelCleaner {
     net: NetRunner,
     up: Resampler,
     /// How the low band sounds without the network; only where there is a high band.
-    low: Option<Resampler>,
+    low: Option<LowPath>,
     gain: Option<OctaveGain>,
     policy: HighBand,
     /// The share of the original in the result; 0 where it is mixed in without its echo.
@@ -28,6 +31,14 @@ pub(super) struct ChannelCleaner {
     at_net: Vec<f32>,
     cleaned: Vec<f32>,
     at_file: Vec<f32>,
+}
+
+/// What goes past the network, and waits at its rate, where it takes the least memory.
+struct LowPath {
+    up: Resampler,
+    waiting: VecDeque<f32>,
+    /// The piece whose turn it is.
+    ready: Vec<f32>,
 }
 
 /// Samples that wait for those of the other paths, all beginning at the same time.
@@ -70,6 +81,16 @@ impl EchoPath {
     }
 }
 
+impl LowPath {
+    fn new(net_rate: u32, rate: u32) -> Result<Self, AudioError> {
+        Ok(Self {
+            up: Resampler::new(net_rate, rate)?,
+            waiting: VecDeque::new(),
+            ready: Vec::new(),
+        })
+    }
+}
+
 impl ChannelCleaner {
     /// For a channel at `rate`.
     pub(super) fn new(
@@ -92,7 +113,7 @@ impl ChannelCleaner {
             down: Resampler::new(rate, net_rate)?,
             net: NetRunner::new(net)?,
             up: Resampler::new(net_rate, rate)?,
-            low: if has_high { Some(Resampler::new(net_rate, rate)?) } else { None },
+            low: if has_high { Some(LowPath::new(net_rate, rate)?) } else { None },
             gain: follows.then(|| OctaveGain::new(rate, net_rate)),
             policy,
             original_share: if echo.is_some() { 0.0 } else { original_share },
@@ -111,43 +132,60 @@ impl ChannelCleaner {
         let finite = |sample: &f32| if sample.is_finite() { *sample } else { 0.0 };
         let input: Vec<f32> = input.iter().map(finite).collect();
         self.sound.original.extend(&input);
-        self.feed(&input)?;
-        self.mix(output, false);
-        Ok(())
-    }
-
-    fn feed(&mut self, input: &[f32]) -> Result<(), AudioError> {
         self.at_net.clear();
-        self.down.push(input, &mut self.at_net)?;
-        self.through_net(false)
+        self.down.push(&input, &mut self.at_net)?;
+        self.through_net(output, false)
     }
 
-    /// Brings what is at the network's rate through it and back.
-    fn through_net(&mut self, over: bool) -> Result<(), AudioError> {
-        self.cleaned.clear();
+    /// Brings what is at the network's rate through it and back, and mixes it piece by piece: at the
+    /// end of a sound the network gives much at once.
+    fn through_net(&mut self, output: &mut Vec<f32>, over: bool) -> Result<(), AudioError> {
+        let mut cleaned = std::mem::take(&mut self.cleaned);
+        cleaned.clear();
         let input = match &mut self.echo {
             Some(echo) => echo.take_out(&self.at_net, over)?,
             None => &self.at_net,
         };
-        self.net.push(input, &mut self.cleaned)?;
+        self.net.push(input, &mut cleaned)?;
         if over {
-            self.net.finish(&mut self.cleaned)?;
+            self.net.finish(&mut cleaned)?;
         }
         if let Some(echo) = &mut self.echo {
-            echo.mix_in(&mut self.cleaned);
+            echo.mix_in(&mut cleaned);
         }
-        let mut back = |up: &mut Resampler, from: &[f32], to: &mut VecDeque<f32>| {
-            self.at_file.clear();
-            up.push(from, &mut self.at_file)?;
+        if let Some(low) = &mut self.low {
+            low.waiting.extend(&self.at_net);
+        }
+        for piece in cleaned.chunks(PIECE) {
+            self.back(piece, false)?;
+            self.mix(output, false);
+        }
+        if over {
+            self.back(&[], true)?;
+            self.mix(output, true);
+        }
+        self.cleaned = cleaned;
+        Ok(())
+    }
+
+    /// Brings what comes from the network to the file's rate, and beside it what went past.
+    fn back(&mut self, cleaned: &[f32], over: bool) -> Result<(), AudioError> {
+        let Self { up, low, at_file, sound, .. } = self;
+        let mut bring = |up: &mut Resampler, from: &[f32], to: &mut VecDeque<f32>| {
+            at_file.clear();
+            up.push(from, at_file)?;
             if over {
-                up.finish(&mut self.at_file)?;
+                up.finish(at_file)?;
             }
-            to.extend(&self.at_file);
+            to.extend(&*at_file);
             Ok::<(), AudioError>(())
         };
-        back(&mut self.up, &self.cleaned, &mut self.sound.clean)?;
-        if let Some(low) = &mut self.low {
-            back(low, &self.at_net, &mut self.sound.low)?;
+        bring(up, cleaned, &mut sound.clean)?;
+        if let Some(LowPath { up, waiting, ready }) = low {
+            let count = if over { waiting.len() } else { cleaned.len().min(waiting.len()) };
+            ready.clear();
+            ready.extend(waiting.drain(..count));
+            bring(up, ready, &mut sound.low)?;
         }
         Ok(())
     }
@@ -160,8 +198,7 @@ impl ChannelCleaner {
             self.down.push(&zeros, &mut self.at_net)?;
         }
         self.down.finish(&mut self.at_net)?;
-        self.through_net(true)?;
-        self.mix(output, true);
+        self.through_net(output, true)?;
         if self.sound.original.is_empty() {
             Ok(())
         } else {

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use super::block::Block;
 use super::body::Body;
-use super::spectra::{self, BINS, FEATURES, HOP, Level, OUTPUTS, Spectra, levelled};
+use super::spectra::{self, BINS, FEATURES, HOP, Level, OUTPUTS, Spectra};
 use super::{BANDS, check_hop};
 use crate::error::{LoadError, NetError};
 
@@ -18,17 +18,15 @@ const CORE: usize = 1280;
 const BEFORE: usize = 256;
 
 /// Frames that a window sees after its own: 8.2 seconds. What lies further ahead changes the result
-/// at 56 dB and more below the sound that went in for a minute of unseen speech in noise (0, 5 and
-/// 10 dB, six places to cut), and at 94 dB and more for clean speech; with half as much it was 42
-/// and 85 dB.
+/// at 55 dB and more below the sound that went in for a minute of unseen speech in noise (0, 5 and
+/// 10 dB, six places to cut), and at 86 dB and more for clean speech. With half as much and the
+/// weights before these it was 42 and 85 dB; with as much, 57 and 94.
 const AFTER: usize = 512;
 
-/// A frame that waits for its window.
+/// A frame that waits for its window. Its features would take three times the memory of its samples.
 #[derive(Clone, Debug)]
 struct Heard {
-    hop: Vec<f32>,
-    /// `[BINS][FEATURES]`, not yet related to a level.
-    features: Vec<f32>,
+    hop: Box<[f32]>,
     /// Mean log power.
     mean: f32,
     /// Whether it holds anything but zeros.
@@ -43,6 +41,8 @@ struct Heard {
 pub struct OwnFileSpeech {
     body: Body,
     ears: Spectra,
+    /// Before the first of `frames`.
+    ears_before: Spectra,
     voice: Spectra,
     /// At most `BEFORE` frames that are done, then those that wait.
     frames: VecDeque<Heard>,
@@ -75,6 +75,7 @@ impl OwnFileSpeech {
         Ok(Self {
             body: Body::read(bytes, true)?,
             ears: Spectra::new()?,
+            ears_before: Spectra::new()?,
             voice: Spectra::new()?,
             frames: VecDeque::new(),
             done: 0,
@@ -87,6 +88,7 @@ impl OwnFileSpeech {
     /// Forgets the recording.
     pub fn reset(&mut self) {
         self.ears.reset();
+        self.ears_before.reset();
         self.voice.reset();
         self.frames.clear();
         self.ready.clear();
@@ -103,10 +105,9 @@ impl OwnFileSpeech {
     /// [`NetError::Input`] when input or output is not [`OwnFileSpeech::HOP`] samples long.
     pub fn process(&mut self, input: &[f32], output: &mut [f32]) -> Result<(), NetError> {
         check_hop(input, output)?;
-        let mut features = vec![0.0; BINS * FEATURES];
-        let mean = self.ears.analyse(input, &mut features)?;
-        let sounds = !self.ears.is_silent();
-        self.frames.push_back(Heard { hop: input.to_vec(), features, mean, sounds });
+        self.ears.hear(input)?;
+        let (mean, sounds) = (self.ears.mean(), !self.ears.is_silent());
+        self.frames.push_back(Heard { hop: input.into(), mean, sounds });
         if self.frames.len() == self.done + CORE + AFTER {
             self.run_window()?;
         }
@@ -134,17 +135,22 @@ impl OwnFileSpeech {
         let mut x = vec![0.0; (end - first) * width];
         let levels = levels(&heard[first..end], &mut self.level, next_sound);
         self.has_begun |= next_sound > 0;
-        let frames = heard[first..end].iter().zip(levels);
-        for ((frame, level), x) in frames.zip(x.chunks_exact_mut(width)) {
-            let mut features = frame.features.clone();
-            levelled(&mut features, level);
-            self.body.encode(&features, x);
+        let mut ears = self.ears_before.clone();
+        let mut features = vec![0.0; BINS * FEATURES];
+        for (at, frame) in heard[..end.max(next)].iter().enumerate() {
+            ears.hear(&frame.hop)?;
+            if (first..end).contains(&at) {
+                ears.features(levels[at - first], &mut features);
+                self.body.encode(&features, &mut x[(at - first) * width..][..width]);
+            }
+            if at + 1 == next {
+                self.ears_before.clone_from(&ears);
+            }
         }
         for index in 0..self.body.blocks.len() {
             self.body.blocks[index].run_both_ways(&mut x, next_sound)?;
         }
         let mut outputs = vec![0.0; BINS * OUTPUTS];
-        let mut unused = vec![0.0; BINS * FEATURES];
         let mut samples = [0.0; HOP];
         for at in self.done..self.done + CORE {
             if (first..end).contains(&at) {
@@ -152,7 +158,7 @@ impl OwnFileSpeech {
             } else {
                 outputs.fill(0.0);
             }
-            self.voice.analyse(&self.frames[at].hop, &mut unused)?;
+            self.voice.hear(&self.frames[at].hop)?;
             self.voice.give(&outputs, 0.0, &mut samples)?;
             self.ready.extend(samples);
         }

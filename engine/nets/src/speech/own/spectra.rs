@@ -57,14 +57,8 @@ impl Level {
     }
 }
 
-/// Relates the features of [`Spectra::analyse`] to a level.
-pub(super) fn levelled(features: &mut [f32], level: f32) {
-    let scale = 10f32.powf(-0.15 * level);
-    for [log, re, im] in features.as_chunks_mut::<FEATURES>().0 {
-        *log = (*log - level) * 0.5;
-        *re *= scale;
-        *im *= scale;
-    }
+fn power(bin: &Complex32) -> f32 {
+    bin.norm_sqr() + EPSILON
 }
 
 impl std::fmt::Debug for Spectra {
@@ -107,15 +101,14 @@ impl Spectra {
 
     /// Takes a hop in, and writes the features of the frame that it completes.
     pub(super) fn take(&mut self, input: &[f32], features: &mut [f32]) -> Result<(), NetError> {
-        let mean = self.analyse(input, features)?;
-        self.level.hear(mean);
-        levelled(features, self.level.value);
+        self.hear(input)?;
+        self.level.hear(self.mean());
+        self.features(self.level.value, features);
         Ok(())
     }
 
-    /// Takes a hop in, and writes the features of the frame that it completes before they are
-    /// related to a level: log power, compressed real and imaginary part. Returns the mean log power.
-    pub(super) fn analyse(&mut self, input: &[f32], features: &mut [f32]) -> Result<f32, NetError> {
+    /// Takes a hop in: the frame that it completes is the one that the others mean.
+    pub(super) fn hear(&mut self, input: &[f32]) -> Result<(), NetError> {
         self.samples.copy_within(HOP.., 0);
         for (to, from) in self.samples[WINDOW - HOP..].iter_mut().zip(input) {
             *to = if from.is_finite() { from.clamp(-64.0, 64.0) } else { 0.0 };
@@ -124,21 +117,27 @@ impl Spectra {
             *to = sample * window;
         }
         self.spectra.rotate_right(1);
-        let spectrum = &mut self.spectra[0];
-        let forward = &self.forward;
-        let scratch = &mut self.scratch[..forward.get_scratch_len()];
-        forward
-            .process_with_scratch(&mut self.frame, spectrum, scratch)
+        let scratch = &mut self.scratch[..self.forward.get_scratch_len()];
+        self.forward
+            .process_with_scratch(&mut self.frame, &mut self.spectra[0], scratch)
             .map_err(transform_failed)?;
-        let mut sum = 0.0;
-        for (bin, to) in spectrum[..BINS].iter().zip(features.as_chunks_mut::<FEATURES>().0) {
-            let power = bin.norm_sqr() + EPSILON;
-            let log = power.log10();
-            let compressed = power.powf(-0.35);
-            sum += log;
-            *to = [log, bin.re * compressed, bin.im * compressed];
+        Ok(())
+    }
+
+    /// Mean log10 power of the frame.
+    pub(super) fn mean(&self) -> f32 {
+        self.spectra[0][..BINS].iter().map(|bin| power(bin).log10()).sum::<f32>() / BINS as f32
+    }
+
+    /// Features of the frame, related to a level: log power, compressed real and imaginary part.
+    pub(super) fn features(&self, level: f32, features: &mut [f32]) {
+        let scale = 10f32.powf(-0.15 * level);
+        let features = features.as_chunks_mut::<FEATURES>().0;
+        for (bin, to) in self.spectra[0][..BINS].iter().zip(features) {
+            let power = power(bin);
+            let compressed = power.powf(-0.35) * scale;
+            *to = [(power.log10() - level) * 0.5, bin.re * compressed, bin.im * compressed];
         }
-        Ok(sum / BINS as f32)
     }
 
     /// Whether the frame taken last holds nothing but zeros.

@@ -142,7 +142,7 @@ fn windows_below(sound: &[f32]) -> f32 {
 #[test]
 fn where_windows_end_cannot_be_heard() {
     let below = windows_below(&voice_in(steady_noise().map(|noise| 0.1 * noise)));
-    assert!(below > 60.0, "{below} dB in steady noise");
+    assert!(below > 50.0, "{below} dB in steady noise");
 }
 
 /// Bursts that rise by 40 dB seven times a second are as hard as it gets.
