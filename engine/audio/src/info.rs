@@ -66,4 +66,39 @@ impl SoundInfo {
     pub fn seconds(&self) -> Option<f64> {
         self.length.frames().map(|frames| frames as f64 / f64::from(self.rate))
     }
+
+    /// Container and coding, once where both have one name: `MP4 AAC`, `FLAC`.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        if self.container == self.codec {
+            self.codec.to_owned()
+        } else {
+            format!("{} {}", self.container, self.codec)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_named_as_its_coding_is_named_once() {
+        let of = |container, codec| {
+            let format = SampleFormat::Lossy;
+            let (length, tags) = (Length::Unknown, Tags::default());
+            SoundInfo {
+                rate: 8000,
+                channels: 1,
+                channel_mask: None,
+                length,
+                format,
+                container,
+                codec,
+                tags,
+            }
+            .kind()
+        };
+        assert_eq!([of("MP4", "AAC"), of("FLAC", "FLAC")], ["MP4 AAC", "FLAC"]);
+    }
 }

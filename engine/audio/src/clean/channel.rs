@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::CleanSettings;
-use super::high_band::{HighBand, OctaveGain};
+use super::high_band::{HighBand, TopGain};
 use super::net::NetRunner;
 use crate::dereverb::Dereverb;
 use crate::error::AudioError;
@@ -21,7 +21,7 @@ pub(super) struct ChannelCleaner {
     up: Resampler,
     /// How the low band sounds without the network; only where there is a high band.
     low: Option<LowPath>,
-    gain: Option<OctaveGain>,
+    gain: Option<TopGain>,
     policy: HighBand,
     /// The share of the original in the result; 0 where it is mixed in without its echo.
     original_share: f32,
@@ -114,7 +114,7 @@ impl ChannelCleaner {
             net: NetRunner::new(net)?,
             up: Resampler::new(net_rate, rate)?,
             low: if has_high { Some(LowPath::new(net_rate, rate)?) } else { None },
-            gain: follows.then(|| OctaveGain::new(rate, net_rate)),
+            gain: follows.then(|| TopGain::new(rate, net_rate)),
             policy,
             original_share: if echo.is_some() { 0.0 } else { original_share },
             echo,
@@ -230,7 +230,7 @@ impl ChannelCleaner {
             let whole = match (self.policy, low.pop_front()) {
                 (HighBand::Keep, Some(low)) => cleaned + (x - low),
                 (HighBand::Follow, Some(low)) => {
-                    let gain = self.gain.as_mut().map_or(1.0, OctaveGain::next);
+                    let gain = self.gain.as_mut().map_or(1.0, TopGain::next);
                     cleaned + gain * (x - low)
                 }
                 _ => cleaned,

@@ -2,8 +2,8 @@
 //!
 //! The file is split with the resampler itself: `low = up(down(x))`, `high = x − low`, so that
 //! `low + high` is the file again. The network cleans `low`. The `high` band has no network; under
-//! [`HighBand::Follow`] it gets the gain that the network gave the top octave of its own band, where
-//! the fricatives and the hiss are the same ones that go on above.
+//! [`HighBand::Follow`] it gets the gain that the network gave the top third of an octave of its own
+//! band, where the fricatives and the hiss are the same ones that go on above.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HighBand {
-    /// It is made as quiet as the network made the top octave of its band, within 10 ms.
+    /// It is made as quiet as the network made the top of its band, within 10 ms.
     #[default]
     Follow,
     /// It is left as it is, noise included.
@@ -22,13 +22,16 @@ pub enum HighBand {
     Drop,
 }
 
-/// Seconds over which the top octave's power is averaged, and by which the gain looks ahead.
+/// Seconds over which the power of the top is averaged, and by which the gain looks ahead.
 const SECONDS: f64 = 0.01;
+/// Where the top of a band begins, as a share of its width. A whole octave would hold so much of a
+/// vowel that the hiss above it came and went with the voice.
+const TOP: f64 = 0.794;
 /// Power below which there is nothing to compare, −100 dB.
 const FLOOR: f64 = 1e-10;
 
-/// The gain that the network applied to the top octave of its band, for each sample.
-pub(super) struct OctaveGain {
+/// The gain that the network applied to the top of its band, for each sample.
+pub(super) struct TopGain {
     noisy: HighPass,
     clean: HighPass,
     noisy_power: f64,
@@ -39,10 +42,10 @@ pub(super) struct OctaveGain {
     last: f32,
 }
 
-impl OctaveGain {
+impl TopGain {
     /// For sound at `rate` whose band ends at half of `net_rate`.
     pub(super) fn new(rate: u32, net_rate: u32) -> Self {
-        let corner = f64::from(net_rate) / 4.0 / f64::from(rate);
+        let corner = TOP * f64::from(net_rate) / 2.0 / f64::from(rate);
         let samples = SECONDS * f64::from(rate);
         Self {
             noisy: HighPass::new(corner),

@@ -252,7 +252,7 @@ impl Worker {
                     seconds: drawable.seconds(),
                     rate: info.rate,
                     channels: info.channels,
-                    format: format!("{} {}", info.container, info.codec),
+                    format: info.kind(),
                 };
                 Ok((opened, drawable))
             });
