@@ -15,8 +15,7 @@ import pathlib
 
 import numpy as np
 
-from speech import RATE, Limpid, active_power
-from mix import Bank
+from speech import RATE, Limpid, active_power, unseen
 
 LEVEL_DB = -35
 FRAME = RATE // 100
@@ -25,12 +24,7 @@ QUIET_FRAMES, WORD_FRAMES = 8, 5
 
 def made(data, clips, seed):
     """(SNR, noisy, clean); no noise for an infinite SNR."""
-    voices = Bank(data / "test" / "speech", False)
-    noises = Bank(data / "test" / "noise", False, is_sound=True)
-    for index in range(clips):
-        rng = np.random.default_rng([seed, index])
-        clean = voices.fill(rng, 5 * RATE, 0.5, package=index % len(voices.packages))
-        noise = noises.fill(rng, 5 * RATE, 0, package=index // 2 % len(noises.packages))
+    for _, clean, noise in unseen(data, clips, seed, 0.5):
         clean *= 10 ** (LEVEL_DB / 20) / np.sqrt(active_power(clean))
         noise *= np.sqrt(active_power(clean) / ((noise ** 2).mean() + 1e-12))
         for snr_db in (np.inf, 30, 20):

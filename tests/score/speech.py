@@ -43,14 +43,19 @@ def si_sdr(estimate, target):
     return 10 * np.log10((scaled @ scaled) / ((scaled - estimate) @ (scaled - estimate) + 1e-12))
 
 
-def made(data, clips, seed):
-    """(set name, noisy, clean) of seconds-long clips."""
+def unseen(data, clips, seed, pause_secs):
+    """(random numbers, voice, noise) of each clip, 5 seconds that training never saw."""
     voices = Bank(data / "test" / "speech", False)
     noises = Bank(data / "test" / "noise", False, is_sound=True)
     for index in range(clips):
         rng = np.random.default_rng([seed, index])
-        clean = voices.fill(rng, 5 * RATE, 0.3, package=index % len(voices.packages))
-        noise = noises.fill(rng, 5 * RATE, 0, package=index // 2 % len(noises.packages))
+        voice = voices.fill(rng, 5 * RATE, pause_secs, package=index % len(voices.packages))
+        yield rng, voice, noises.fill(rng, 5 * RATE, 0, package=index // 2 % len(noises.packages))
+
+
+def made(data, clips, seed):
+    """(set name, noisy, clean) of seconds-long clips."""
+    for rng, clean, noise in unseen(data, clips, seed, 0.3):
         clean *= 10 ** (rng.uniform(-32, -18) / 20) / np.sqrt(active_power(clean))
         scale = np.sqrt(active_power(clean) / ((noise ** 2).mean() + 1e-12))
         for snr_db in SNRS:

@@ -145,7 +145,7 @@ fn where_windows_end_cannot_be_heard() {
     assert!(below > 50.0, "{below} dB in steady noise");
 }
 
-/// Bursts that rise by 40 dB seven times a second are as hard as it gets.
+/// Noise that jumps by up to 40 dB, seven times a second, is harder than any recording measured.
 #[test]
 fn where_windows_end_is_faint_in_bursts() {
     let below = windows_below(&voice_in(long_sound().map(|noise| 0.2 * noise)));
