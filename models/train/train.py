@@ -19,6 +19,7 @@ from torch.nn import functional as F
 import degrade
 import stored
 import teacher
+from muon import Muon
 from networks import CtSrcnn, DnResNet
 
 
@@ -58,6 +59,15 @@ DEFAULTS = {
     "upscale": (32, [2, 5, 10], "upscale-x2"),
     "natural": (32, [2, 5, 10], "upscale-x{scale}"),
 }
+
+
+def optimisers_of(model, kind, rate):
+    """AdamW for all, or for what is not a kernel of a block, whose kernels follow Muon then."""
+    kernels = {name: value for name, value in model.named_parameters()
+               if kind == "muon" and name.startswith("blocks") and value.dim() == 4}
+    rest = [value for name, value in model.named_parameters() if name not in kernels]
+    found = [torch.optim.AdamW(rest, lr=rate, weight_decay=1e-4)]
+    return found + ([Muon(kernels.values(), rate)] if kernels else [])
 
 
 def augment(x, rng):
@@ -163,6 +173,8 @@ def main():
     parser.add_argument("--from", dest="start", type=pathlib.Path, metavar="FILE",
                         help="weights (.final, or a weights.safetensors) that the last stage starts "
                              "from; else those of the smaller or simpler task, where WORK has them")
+    parser.add_argument("--optimiser", choices=["muon", "adamw"], default="muon",
+                        help="of the blocks' kernels")
     parser.add_argument("--bf16", action="store_true", help="16-bit arithmetic where it is safe")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
@@ -217,7 +229,7 @@ def main():
         trim(model, stages[0], bad, some)
     checkpoint = args.work / f"{name}.ckpt"
     state = {"step": 0, "spent": 0.0, "stage": 0}
-    average, optimiser, saved = None, None, None
+    average, optimisers, saved = None, None, None
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         state = saved["state"]
@@ -230,26 +242,27 @@ def main():
     def enter(stage):
         model.grow(stages[stage])
         model.to(device).to(memory_format=torch.channels_last)
-        return torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=1e-4), {
+        return optimisers_of(model, args.optimiser, args.rate), {
             k: v.detach().clone() for k, v in model.state_dict().items()}
 
-    optimiser, average = enter(stage)
+    optimisers, average = enter(stage)
     if saved:
         model.load_state_dict(saved["model"])
-        optimiser.load_state_dict(saved["optimiser"])
+        for optimiser, kept in zip(optimisers, saved["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
         average = saved["average"]
 
     running, last_save = None, time.time()
     while (progress := done(step)) < 1:
         while progress >= share[stage]:
             stage += 1
-            optimiser, average = enter(stage)
+            optimisers, average = enter(stage)
             print(f"step {step}: grown to {stages[stage]} blocks", flush=True)
         low = share[stage - 1] if stage else 0
         within = (progress - low) / (share[stage] - low)
         rate = args.rate * min(1, within * 30 + 0.05) * (0.5 + 0.5 * math.cos(math.pi * within)
                                                        if stage == len(stages) - 1 else 1)
-        for group in optimiser.param_groups:
+        for group in (group for optimiser in optimisers for group in optimiser.param_groups):
             group["lr"] = max(rate, 1e-6)
         # One generator a step: a resumed run draws what an unbroken one would have drawn.
         rng = torch.Generator().manual_seed(args.seed * 1_000_003 + step)
@@ -270,10 +283,11 @@ def main():
         with torch.autocast(device, torch.bfloat16, enabled=args.bf16):
             out = model(bad)
         loss = loss_of(out.float(), clean, args.edges, args.loss)
-        optimiser.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
-        optimiser.step()
+        for optimiser in optimisers:
+            optimiser.step()
         with torch.no_grad():
             decay = min(0.999, 1 - 1 / (step + 2))
             for key, value in model.state_dict().items():
@@ -282,8 +296,9 @@ def main():
         running = loss.item() if running is None else running + 0.01 * (loss.item() - running)
         if step % 250 == 0 or time.time() - last_save > 120:
             last_save = time.time()
-            torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(),
-                        "average": average, "state": {"step": step, "stage": stage,
+            torch.save({"model": model.state_dict(), "average": average,
+                        "optimisers": [optimiser.state_dict() for optimiser in optimisers],
+                        "state": {"step": step, "stage": stage,
                                                       "spent": time.time() - begin}},
                        checkpoint.with_suffix(".part"))
             checkpoint.with_suffix(".part").rename(checkpoint)
@@ -301,7 +316,7 @@ def main():
     (args.work / f"{name}.log.json").write_text(json.dumps(
         {"steps": step, "from": start.name if start else None, "earlier": runs,
          "minutes": round((time.time() - begin) / 60, 1), "batch": args.batch,
-         "crop": args.crop, "loss": args.loss, "teacher": args.teacher, "seed": args.seed, "device": device, "held_out": result}, indent=1))
+         "crop": args.crop, "loss": args.loss, "optimiser": args.optimiser, "teacher": args.teacher, "seed": args.seed, "device": device, "held_out": result}, indent=1))
 
 
 if __name__ == "__main__":
