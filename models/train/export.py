@@ -19,7 +19,7 @@ MODELS = {
         "dn-resnet", "DN-ResNet",
         "Removes noise and JPEG blocks without being told how much there is.",
         ["Trained on a processor for hours, not on a graphics card for days: the best denoisers go further.",
-         "White noise of sigma 15 and less: FFDNet, told its level, is a fifth of a dB better or more.",
+         "White noise of sigma 15 and less: FFDNet, told its level, is level with this or better.",
          "Now and then strong noise that a camera sharpened is taken for texture and stays (one picture of 20 of those above)."]),
     "upscale": (
         "ct-srcnn-x{scale}", "CT-SRCNN ×{scale}",
@@ -106,7 +106,7 @@ def main():
                            f"({r['minutes']:.0f} minutes)" for r in runs)
     teacher = "FFDNet" if args.task == "denoise" else "SPAN"
     taught = f"; in the last run {teacher} was the teacher" if runs[-1].get("teacher") else ""
-    device = "one CPU thread" if runs[-1]["device"] == "cpu" else "a graphics card"
+    device = "one or two CPU threads" if runs[-1]["device"] == "cpu" else "a graphics card"
     quote = lambda text: json.dumps(text, ensure_ascii=False)
     lines = lambda items: "[\n" + "".join(f"    {quote(item)},\n" for item in items) + "]"
     (folder / "card.toml").write_text(f"""name = {quote(name)}
