@@ -228,7 +228,7 @@ def main():
             degrade.reduced(some, args.scale))
         trim(model, stages[0], bad, some)
     checkpoint = args.work / f"{name}.ckpt"
-    state = {"step": 0, "spent": 0.0, "stage": 0}
+    state = {"step": 0, "spent": 0.0, "stage": 0, "entered": 0}
     average, optimisers, saved = None, None, None
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
@@ -237,7 +237,7 @@ def main():
     done = lambda step: max(step / args.steps, (time.time() - begin) / (60 * args.minutes))
     # Early stages are cheap and short; the full network gets most of the budget.
     share = [0.15, 0.40, 1.0] if len(stages) == 3 else [(i + 1) / len(stages) for i in range(len(stages))]
-    step, stage = state["step"], state["stage"]
+    step, stage, entered = state["step"], state["stage"], state.get("entered", 0)
 
     def enter(stage):
         model.grow(stages[stage])
@@ -257,6 +257,7 @@ def main():
         while progress >= share[stage]:
             stage += 1
             optimisers, average = enter(stage)
+            entered = step
             print(f"step {step}: grown to {stages[stage]} blocks", flush=True)
         low = share[stage - 1] if stage else 0
         within = (progress - low) / (share[stage] - low)
@@ -289,7 +290,8 @@ def main():
         for optimiser in optimisers:
             optimiser.step()
         with torch.no_grad():
-            decay = min(0.999, 1 - 1 / (step + 2))
+            # Over the last eighth of the stage, so that a short one has forgotten where it began.
+            decay = min(0.999, 1 - 8 / (step - entered + 10))
             for key, value in model.state_dict().items():
                 average[key].lerp_(value, 1 - decay)
         step += 1
@@ -298,8 +300,8 @@ def main():
             last_save = time.time()
             torch.save({"model": model.state_dict(), "average": average,
                         "optimisers": [optimiser.state_dict() for optimiser in optimisers],
-                        "state": {"step": step, "stage": stage,
-                                                      "spent": time.time() - begin}},
+                        "state": {"step": step, "stage": stage, "entered": entered,
+                                  "spent": time.time() - begin}},
                        checkpoint.with_suffix(".part"))
             checkpoint.with_suffix(".part").rename(checkpoint)
         if step % 250 == 0:
