@@ -237,7 +237,7 @@ def main():
     done = lambda step: max(step / args.steps, (time.time() - begin) / (60 * args.minutes))
     # Early stages are cheap and short; the full network gets most of the budget.
     share = [0.15, 0.40, 1.0] if len(stages) == 3 else [(i + 1) / len(stages) for i in range(len(stages))]
-    step, stage, entered = state["step"], state["stage"], state.get("entered", 0)
+    step, stage, entered = state["step"], state["stage"], state["entered"]
 
     def enter(stage):
         model.grow(stages[stage])
